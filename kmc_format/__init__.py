@@ -1,0 +1,214 @@
+"""KMC: images as a K-Means codebook and a plane of labels, at home in Pillow and imageio.
+
+Importing the package makes Pillow, and with it imageio, read and write ``.kmc``:
+
+>>> import io
+>>> import kmc_format
+>>> from PIL import Image
+>>> file = io.BytesIO()
+>>> Image.linear_gradient("L").save(file, "KMC", k=16)
+>>> Image.open(file).info["k"]
+16
+
+The functions here give codebook and labels themselves, without expanding them to pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any
+
+from PIL import Image
+
+from . import codec, kmeans, plugin
+from .codec import Header
+from .container import Reader
+from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
+from .indexed import Array, Indexed
+from .plugin import register
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FormatError",
+    "Header",
+    "Indexed",
+    "KMCError",
+    "LimitError",
+    "TruncatedError",
+    "UnsupportedError",
+    "decode",
+    "encode",
+    "quantize",
+    "read_header",
+    "register",
+]
+
+Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+
+
+def encode(picture: Array | Image.Image | Indexed, k: int | None = None, **options: Any) -> bytes:
+    """Code a picture as the bytes of a KMC file.
+
+    Parameters
+    ----------
+    picture : ndarray, PIL.Image.Image or Indexed
+        An array as for `quantize`, an image of any mode KMC can store, or codebook and labels,
+        which are stored as they are.
+    k : int, optional
+        Number of colours, as for `quantize`.
+    **options
+        ``random_state``, ``tile``, ``exif``, ``icc_profile``, ``xmp``, ``dpi``: as for
+        ``Image.save``.
+
+    Returns
+    -------
+    bytes
+        A whole file. The same for the same picture, options and library versions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> mask = np.zeros((64, 64), np.uint8)
+    >>> mask[16:48, 16:48] = 7
+    >>> data = kmc_format.encode(mask)
+    >>> bool((kmc_format.decode(data).expand() == mask).all())
+    True
+    """
+    if isinstance(picture, Image.Image):
+        return plugin.encode_image(picture, {"k": k, **options})
+    if not isinstance(picture, Indexed):
+        picture = kmeans.quantize(picture, k, random_state=options.get("random_state", 0))
+    return codec.encode(picture, tile=options.get("tile"), metadata=plugin.given_metadata(options))
+
+
+def decode(source: Source) -> Indexed:
+    """Read codebook and labels of a KMC file.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes or binary file object
+        A path, the bytes of a file, or an open file that stands at its beginning.
+
+    Returns
+    -------
+    Indexed
+        Codebook and labels, not expanded; ``decode(source).expand()`` gives the pixels. The
+        labels of a palette image are its pixel values, and its codebook has alpha where the
+        palette is transparent.
+
+    Raises
+    ------
+    KMCError
+        If the file is damaged, truncated, or newer than this package.
+    PIL.Image.DecompressionBombError
+        If the picture has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> data = kmc_format.encode(np.array([[0, 200], [200, 200]], np.uint8))
+    >>> picture = kmc_format.decode(data)
+    >>> picture.codebook.tolist(), picture.labels.tolist()
+    ([[0], [200]], [[0, 1], [1, 1]])
+    """
+    with _opened(source) as file:
+        reader = Reader(file)
+        header = codec.read_header(reader)
+        Image._decompression_bomb_check(header.size)
+        return codec.decode(reader, header)
+
+
+def quantize(picture: Array | Image.Image, k: int | None = None, *, random_state: int = 0) -> Indexed:
+    """Find the best k colours of a picture with K-Means, and the nearest of them for each pixel.
+
+    Parameters
+    ----------
+    picture : ndarray or PIL.Image.Image
+        An image of any mode KMC can store, or an array of shape (height, width): bool, uint8,
+        uint16, or other integers in the range of int32; or uint8 of shape
+        (height, width, 1 to 4): grey; grey, alpha; RGB; RGBA.
+    k : int, optional
+        Number of colours, 1 to 65,536. By default 256; for 16- and 32-bit integers, which are
+        labels or measurements, as many as there are.
+    random_state : int
+        Seed for K-Means.
+
+    Returns
+    -------
+    Indexed
+        Exact if the picture has at most k distinct values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    >>> kmc_format.quantize(ramp, k=2).codebook.tolist()
+    [[64], [192]]
+    """
+    if not isinstance(picture, Image.Image):
+        return kmeans.quantize(picture, k, random_state=random_state)
+    indexed, metadata = plugin.index_image(picture, k, random_state, picture.info.get("transparency"))
+    codebook = codec.with_alpha(indexed.codebook, metadata.get("transparency"))
+    return Indexed(codebook, indexed.labels, indexed.mode)
+
+
+def read_header(source: Source) -> Header:
+    """Read what a KMC file says of itself, without its labels.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes or binary file object
+        A path, the bytes of a file, or an open file that stands at its beginning.
+
+    Returns
+    -------
+    Header
+        Size, mode, k, tiles, codebook and metadata.
+
+    Raises
+    ------
+    KMCError
+        If the file is damaged, truncated, or newer than this package.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> header = kmc_format.read_header(kmc_format.encode(np.eye(5, dtype=bool)))
+    >>> header.size, header.mode, header.k
+    ((5, 5), '1', 2)
+    """
+    with _opened(source) as file:
+        return codec.read_header(Reader(file))
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[IO[bytes]]:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        yield BytesIO(source)
+    elif isinstance(source, (str, PathLike)):
+        with Path(source).open("rb") as file:
+            yield file
+    else:
+        yield source
+
+
+register()

@@ -1,0 +1,422 @@
+"""`Indexed` to bytes and back, without loss: codebook coding, label coding, metadata, tiles.
+
+This module mirrors FORMAT.md, parts "Codebook", "Labels" and "Metadata"; the layout around them
+is `container`'s.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import Literal, SupportsIndex, TypedDict
+
+import numpy as np
+
+from . import container
+from .container import Box, Front, Grid, Reader, Tile
+from .errors import FormatError, KMCError, UnsupportedError
+from .indexed import KINDS, Array, Indexed, Kind, label_dtype
+
+CODEBOOK_RAW, CODEBOOK_DEFLATED = 0, 1
+LABELS_PACKED = 0
+
+_TILE_SIDE = 1024  # automatic tiles have about this side squared
+
+
+class Metadata(TypedDict, total=False):
+    """What a file holds beside its picture, under Pillow's names."""
+
+    icc_profile: bytes
+    exif: bytes
+    xmp: bytes
+    dpi: tuple[float, float]
+    transparency: int | bytes  # of a palette image: one clear entry, or an alpha for each
+
+
+_VERBATIM: dict[Literal["icc_profile", "exif", "xmp"], int] = {
+    "icc_profile": container.ICC_PROFILE,
+    "exif": container.EXIF,
+    "xmp": container.XMP,
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before its labels.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Width and height in pixels.
+    mode : str
+        Pillow mode the picture opens as.
+    k : int
+        Number of codebook entries.
+    tile_size : tuple of int
+        Width and height of a tile in pixels; those at the right and lower edge may be smaller.
+    tiles : int
+        Number of tiles.
+    metadata : dict
+        ``icc_profile``, ``exif`` and ``xmp`` as bytes, ``dpi`` as a pair of float,
+        ``transparency`` as int or bytes: those that are present.
+    """
+
+    size: tuple[int, int]
+    mode: str
+    k: int
+    tile_size: tuple[int, int]
+    tiles: int
+    metadata: Metadata
+    codebook: Array = field(repr=False)
+    front: Front = field(repr=False)
+
+
+def encode(
+    indexed: Indexed, *, tile: int | tuple[int, int] | None = None, metadata: Metadata | None = None
+) -> bytes:
+    """Code a picture as the bytes of a KMC file.
+
+    Parameters
+    ----------
+    indexed : Indexed
+        The picture; every label and codebook entry comes back as it is.
+    tile : int or pair of int, optional
+        Side, or width and height, of independent tiles in pixels. By default images over about
+        one megapixel are cut into equal tiles of about that size.
+    metadata : dict, optional
+        See `Header`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `tile` or `metadata` are not what they should be.
+    """
+    grid = Grid(*indexed.size, *_tile_size(indexed.size, tile))
+    coding, codebook = _encode_codebook(indexed.codebook)
+    front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
+    tiles = [_encode_tile(indexed.labels, box, indexed.k) for box in grid]
+    index = [container.pack_index(tiles)] if grid.count > 1 else []
+    return b"".join(
+        [container.pack_header(front), *_pack_metadata(metadata or {}, indexed.mode), *index, *tiles]
+    )
+
+
+def read_header(reader: Reader) -> Header:
+    """Read everything before the labels.
+
+    Raises
+    ------
+    KMCError
+        If it breaks a rule of FORMAT.md, is truncated, or is newer than this reader.
+    """
+    front = container.read_front(reader)
+    if front.pixel_format >= len(KINDS):
+        raise UnsupportedError("pixel-format", f"pixel format {front.pixel_format} is newer than this reader")
+    kind = KINDS[front.pixel_format]
+    grid = front.grid
+    return Header(
+        size=(grid.width, grid.height),
+        mode=kind.mode,
+        k=front.k,
+        tile_size=(grid.tile_width, grid.tile_height),
+        tiles=grid.count,
+        metadata=_parse_metadata(front.chunks, kind.mode),
+        codebook=_decode_codebook(front, kind),
+        front=front,
+    )
+
+
+def decode(reader: Reader, header: Header, *, tolerant: bool = False) -> Indexed:
+    """Read the labels that follow a header.
+
+    Parameters
+    ----------
+    reader : Reader
+        Standing at the first tile, as `read_header` leaves it.
+    header : Header
+        What `read_header` returned.
+    tolerant : bool
+        Give damaged or missing tiles label 0 instead of raising.
+
+    Returns
+    -------
+    Indexed
+        A palette's transparency is joined to its codebook as alpha.
+
+    Raises
+    ------
+    KMCError
+        If a tile is damaged, missing, or coded in a way newer than this reader.
+    """
+    width, height = header.size
+    labels = np.zeros((height, width) if header.tiles > 1 else (0, 0), label_dtype(header.k))
+    for tile in container.read_tiles(reader, header.front):
+        try:
+            part = _decode_tile(tile, header.k)
+        except KMCError:
+            if not tolerant:
+                raise
+            part = np.zeros(_shape(tile.box), labels.dtype)
+        if header.tiles == 1:
+            labels = part
+        else:
+            labels[tile.box.upper : tile.box.lower, tile.box.left : tile.box.right] = part
+    codebook = with_alpha(header.codebook, header.metadata.get("transparency"))
+    return Indexed(codebook, labels, header.mode)
+
+
+def verify(reader: Reader, header: Header) -> None:
+    """Check that every tile is whole, without decoding any.
+
+    Raises
+    ------
+    KMCError
+        At the first tile that is damaged or missing.
+    """
+    for tile in container.read_tiles(reader, header.front):
+        if tile.error:
+            raise tile.error
+
+
+# --- Tiles ------------------------------------------------------------------------------------
+
+
+def _tile_size(size: tuple[int, int], tile: object) -> tuple[int, int]:
+    """Turn the option `tile` into a tile width and height that suit the image."""
+    width, height = size
+    if tile is None:
+        return _automatic_tile_size(width, height)
+    sides = tile if isinstance(tile, (tuple, list)) else (tile, tile)
+    if len(sides) != 2 or not all(isinstance(side, SupportsIndex) and side is not True for side in sides):
+        raise TypeError(f"tile must be an int or a pair of int, in pixels, not {tile!r}")
+    tile_width, tile_height = map(operator.index, sides)
+    if tile_width < 1 or tile_height < 1:
+        raise ValueError(f"tile must be at least 1 pixel wide and high, not {tile!r}")
+    grid = Grid(width, height, min(tile_width, width), min(tile_height, height))
+    if grid.tile_width * grid.tile_height > container.MAX_TILE_PIXELS:
+        raise ValueError(f"tile={tile!r} makes tiles of over {container.MAX_TILE_PIXELS} pixels")
+    if grid.count > container.MAX_TILES:
+        raise ValueError(
+            f"tile={tile!r} makes {grid.count} tiles; at most {container.MAX_TILES} are possible"
+        )
+    return grid.tile_width, grid.tile_height
+
+
+def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
+    area = _TILE_SIDE * _TILE_SIDE
+    if width * height <= area:
+        return width, height
+    # A narrow image gets long tiles, so that their area stays. Equal cuts leave no slivers.
+    columns = math.ceil(width / max(_TILE_SIDE, area // height))
+    rows = math.ceil(height / max(_TILE_SIDE, area // width))
+    return math.ceil(width / columns), math.ceil(height / rows)
+
+
+def _encode_tile(labels: Array, box: Box, k: int) -> bytes:
+    packed = _pack(labels[box.upper : box.lower, box.left : box.right], _label_bits(k))
+    return container.pack_chunk(LABELS_PACKED, min(packed, _deflate(packed), key=len))
+
+
+def _decode_tile(tile: Tile, k: int) -> Array:
+    if tile.error:
+        raise tile.error
+    if tile.coding != LABELS_PACKED:
+        raise UnsupportedError(
+            "label-coding", f"{tile.name}: label coding {tile.coding} is newer than this reader"
+        )
+    height, width = _shape(tile.box)
+    bits = _label_bits(k)
+    packed = _inflate_unless(tile.payload, height * -(-width * bits // 8), tile.name)
+    labels = _unpack(packed, width, height, bits)
+    if labels.max() >= k:
+        raise FormatError("label", f"{tile.name}: label {labels.max()} is not below k = {k}")
+    return labels
+
+
+def _shape(box: Box) -> tuple[int, int]:
+    return box.lower - box.upper, box.right - box.left
+
+
+# --- Packed labels ----------------------------------------------------------------------------
+
+
+def _label_bits(k: int) -> int:
+    return next(bits for bits in (1, 2, 4, 8, 16) if k <= 1 << bits)
+
+
+def _pack(labels: Array, bits: int) -> bytes:
+    """Pack labels, the first in the highest bits, each row padded with 0 to whole bytes."""
+    if bits >= 8:
+        return labels.astype(f">u{bits // 8}").tobytes()
+    per_byte = 8 // bits
+    padded = np.pad(labels, ((0, 0), (0, -labels.shape[1] % per_byte)))
+    packed = np.zeros((len(labels), padded.shape[1] // per_byte), np.uint8)
+    for place in range(per_byte):
+        packed |= padded[:, place::per_byte] << (8 - bits * (place + 1))
+    return packed.tobytes()
+
+
+def _unpack(packed: bytes, width: int, height: int, bits: int) -> Array:
+    if bits >= 8:
+        return (
+            np.frombuffer(packed, f">u{bits // 8}").reshape(height, width).astype(f"u{bits // 8}", copy=False)
+        )
+    per_byte = 8 // bits
+    shifts = np.arange(8 - bits, -1, -bits)
+    # One look-up a byte gives all its labels, moved as one word.
+    words = (np.arange(256)[:, None] >> shifts & (1 << bits) - 1).astype(np.uint8).view(f"u{per_byte}")[:, 0]
+    labels = words.take(np.frombuffer(packed, np.uint8)).view(np.uint8).reshape(height, -1)
+    return np.ascontiguousarray(labels[:, :width])
+
+
+# --- Codebook ---------------------------------------------------------------------------------
+
+
+def _encode_codebook(codebook: Array) -> tuple[int, bytes]:
+    """Code entries as they are, or, where that is shorter, as deflated planes of differences."""
+    words = _words(codebook)
+    raw = words.astype(words.dtype.newbyteorder(">")).tobytes()
+    steps = np.diff(words, axis=0, prepend=np.zeros_like(words[:1]))  # unsigned, so it wraps
+    planes = steps.astype(words.dtype.newbyteorder(">")).view(np.uint8).T.tobytes()
+    deflated = _deflate(planes)
+    return (CODEBOOK_DEFLATED, deflated) if len(deflated) < len(raw) else (CODEBOOK_RAW, raw)
+
+
+def _decode_codebook(front: Front, kind: Kind) -> Array:
+    dtype = np.dtype(kind.dtype)
+    big = np.dtype(f">u{dtype.itemsize}")
+    if front.k > kind.max_k:
+        raise FormatError("k", f"k = {front.k} is over {kind.max_k}, the most for mode {kind.mode}")
+    length = front.k * kind.channels * dtype.itemsize
+    if front.codebook_coding == CODEBOOK_RAW:
+        if len(front.codebook) != length:
+            raise FormatError("codebook-length", f"a codebook of {len(front.codebook)} bytes, not {length}")
+        words = np.frombuffer(front.codebook, big).reshape(front.k, kind.channels)
+    elif front.codebook_coding == CODEBOOK_DEFLATED:
+        planes = np.frombuffer(_inflate(front.codebook, length, "the codebook"), np.uint8)
+        steps = np.ascontiguousarray(planes.reshape(-1, front.k).T).view(big)
+        words = steps.cumsum(axis=0, dtype=big.newbyteorder("="))
+    else:
+        raise UnsupportedError(
+            "codebook-coding", f"codebook coding {front.codebook_coding} is newer than this reader"
+        )
+    codebook = words.astype(big.newbyteorder("=")).view(dtype)
+    if kind.mode == "1" and not np.isin(codebook, (0, 255)).all():
+        raise FormatError("codebook-value", "a bilevel codebook holds other values than 0 and 255")
+    return codebook
+
+
+def _words(codebook: Array) -> Array:
+    return codebook.view(f"u{codebook.itemsize}")
+
+
+def with_alpha(codebook: Array, transparency: int | bytes | None) -> Array:
+    """Join a palette's transparency, as Pillow keeps it, to its codebook as alpha."""
+    if transparency is None:
+        return codebook
+    alpha = np.full(len(codebook), 255, np.uint8)
+    if isinstance(transparency, int):
+        alpha[transparency : transparency + 1] = 0
+    else:
+        given = np.frombuffer(transparency, np.uint8)[: len(codebook)]
+        alpha[: len(given)] = given
+    return np.column_stack([codebook[:, :3], alpha])
+
+
+# --- Deflate ----------------------------------------------------------------------------------
+
+
+def _deflate(data: bytes) -> bytes:
+    """Compress as a bare deflate stream (RFC 1951); the chunk's CRC makes zlib's own idle."""
+    compressor = zlib.compressobj(6, zlib.DEFLATED, -15, 9)
+    return compressor.compress(data) + compressor.flush()
+
+
+def _inflate(data: bytes, length: int, name: str) -> bytes:
+    """Expand a bare deflate stream that must give exactly `length` bytes."""
+    decompressor = zlib.decompressobj(-15)
+    try:
+        expanded = decompressor.decompress(data, length + 1)
+    except zlib.error as error:
+        raise FormatError("deflate", f"{name}: {error}") from error
+    if len(expanded) != length or not decompressor.eof or decompressor.unused_data:
+        raise FormatError("deflate", f"{name}: a deflate stream that does not hold exactly {length} bytes")
+    return expanded
+
+
+def _inflate_unless(payload: bytes, length: int, name: str) -> bytes:
+    """Return a payload of exactly `length` bytes as it is, and inflate any other to that."""
+    return payload if len(payload) == length else _inflate(payload, length, name)
+
+
+# --- Metadata ---------------------------------------------------------------------------------
+
+
+def _pack_metadata(metadata: Metadata, mode: str) -> list[bytes]:
+    """Check what is given and frame it as chunks."""
+    payloads = {
+        tag: _check_bytes(name, metadata[name]) for name, tag in _VERBATIM.items() if name in metadata
+    }
+    if "dpi" in metadata:
+        payloads[container.DPI] = struct.pack(">2d", *_check_dpi(metadata["dpi"]))
+    if "transparency" in metadata:
+        payloads[container.TRANSPARENCY] = _pack_transparency(metadata["transparency"], mode)
+    return [container.pack_chunk(tag, payload) for tag, payload in payloads.items()]
+
+
+def _check_bytes(name: str, value: object) -> bytes:
+    if not isinstance(value, (bytes, bytearray)):
+        raise TypeError(f"{name} must be bytes, not {type(value).__name__}")
+    if len(value) > container.MAX_METADATA:
+        raise ValueError(f"{name} is {len(value)} bytes long; at most {container.MAX_METADATA} are possible")
+    return bytes(value)
+
+
+def _check_dpi(dpi: object) -> tuple[float, float]:
+    try:
+        horizontal, vertical = map(float, dpi)  # type: ignore[call-overload]  # checked by trying
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"dpi must be a pair of numbers, not {dpi!r}") from error
+    if not (0 < horizontal < math.inf and 0 < vertical < math.inf):
+        raise ValueError(f"dpi must be a pair of positive numbers, not {dpi!r}")
+    return horizontal, vertical
+
+
+def _pack_transparency(transparency: object, mode: str) -> bytes:
+    if mode != "P":
+        raise ValueError(f"transparency belongs to a palette image, not to mode {mode}")
+    if isinstance(transparency, (bytes, bytearray)) and len(transparency) <= 256:
+        return b"\1" + transparency
+    if isinstance(transparency, int) and 0 <= transparency <= 255:
+        return bytes([0, transparency])
+    raise ValueError(f"transparency must be an int from 0 to 255 or at most 256 bytes, not {transparency!r}")
+
+
+def _parse_metadata(chunks: dict[int, bytes], mode: str) -> Metadata:
+    metadata = Metadata()
+    for name, tag in _VERBATIM.items():
+        if tag in chunks:
+            metadata[name] = chunks[tag]
+    if container.DPI in chunks:
+        metadata["dpi"] = _parse_dpi(chunks[container.DPI])
+    if container.TRANSPARENCY in chunks:
+        metadata["transparency"] = _parse_transparency(chunks[container.TRANSPARENCY], mode)
+    return metadata
+
+
+def _parse_dpi(payload: bytes) -> tuple[float, float]:
+    try:
+        return _check_dpi(struct.unpack(">2d", payload))
+    except (struct.error, ValueError) as error:
+        raise FormatError("metadata-value", f"chunk 'd' does not hold a resolution: {error}") from error
+
+
+def _parse_transparency(payload: bytes, mode: str) -> int | bytes:
+    if mode == "P" and len(payload) == 2 and payload[0] == 0:
+        return payload[1]
+    if mode == "P" and 1 <= len(payload) <= 257 and payload[0] == 1:
+        return payload[1:]
+    raise FormatError("metadata-value", "chunk 't' does not hold a palette's transparency")

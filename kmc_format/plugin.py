@@ -1,0 +1,258 @@
+"""KMC in Pillow, and through it in imageio and everything else that reads with Pillow.
+
+Errors become what Pillow's callers expect: a header that cannot be read is a `SyntaxError`, which
+`PIL.Image.open` turns into `UnidentifiedImageError`; damage found on loading is an `OSError`.
+Wrong save options are `ValueError` or `TypeError`, raised before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any, cast
+
+import numpy as np
+from PIL import Image, ImageFile, ImagePalette
+
+from . import codec, container, kmeans
+from .container import Reader
+from .errors import KMCError
+from .indexed import MAX_K, Array, Indexed
+
+FORMAT = "KMC"
+
+# What a mode is stored as; modes that are not named here are stored as they are.
+_STORED_AS = {
+    "PA": "RGBA",
+    "RGBX": "RGB",
+    "RGBa": "RGBA",
+    "La": "LA",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+    "HSV": "RGB",
+}
+_STORED = {"1", "L", "LA", "RGB", "RGBA", "P", "I;16", "I;16L", "I;16B", "I;16N", "I"}
+
+
+def register() -> None:
+    """Make Pillow know KMC; done on ``import kmc_format``, and harmless when done again.
+
+    Examples
+    --------
+    >>> import kmc_format
+    >>> kmc_format.register()
+    >>> from PIL import Image
+    >>> Image.registered_extensions()[".kmc"]
+    'KMC'
+    """
+    Image.register_open(FORMAT, KMCImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_extension(FORMAT, ".kmc")
+    Image.register_mime(FORMAT, "image/x-kmc")
+
+
+def _accept(prefix: bytes) -> bool | str:
+    version = container.newer_version(prefix)
+    if version is not None:
+        return f"KMC version {version} is newer than this reader; a newer kmc_format may open it"
+    return prefix.startswith(container.SIGNATURE)
+
+
+# --- Opening ----------------------------------------------------------------------------------
+
+
+class KMCImageFile(ImageFile.ImageFile):
+    """An opened KMC file whose labels are read when the pixels are first needed."""
+
+    format = FORMAT
+    format_description = "K-Means codebook image"
+
+    _header: codec.Header | None = None  # on the class, as unpickled images have none
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        try:
+            header = codec.read_header(Reader(self.fp))
+        except KMCError as error:
+            raise SyntaxError(str(error)) from error
+        self._header = header
+        self._size = header.size
+        self._mode = header.mode
+        self.info.update(header.metadata)
+        self.info["k"] = header.k
+        if header.mode == "P":
+            self.palette = _palette(header.codebook)
+        self.tile = [ImageFile._Tile("kmc", (0, 0, *header.size), header.front.start)]
+
+    def load(self) -> Any:
+        """Read the labels and look up their colours; raise `OSError` where they are damaged."""
+        if self.tile:
+            header, fp = self._begin_reading()
+            try:
+                indexed = codec.decode(
+                    Reader(fp, header.front.start), header, tolerant=ImageFile.LOAD_TRUNCATED_IMAGES
+                )
+            except KMCError as error:
+                raise OSError(str(error)) from error
+            image = _expand(indexed)
+            self.im = image.im
+            self.readonly = image.readonly
+            self.tile = []
+            if self.palette:
+                self.palette.dirty = 1
+            if self._exclusive_fp:
+                fp.close()
+            self.fp = None
+        return super().load()
+
+    def verify(self) -> None:
+        """Check every CRC without decoding; raise `OSError` where the file is damaged."""
+        header, fp = self._begin_reading()
+        try:
+            codec.verify(Reader(fp, header.front.start), header)
+        except KMCError as error:
+            raise OSError(str(error)) from error
+        super().verify()
+
+    def load_seek(self, pos: int) -> None:
+        """Tell `PIL.ImageFile.Parser`, by being here, to gather the whole file first."""
+
+    def _begin_reading(self) -> tuple[codec.Header, IO[bytes]]:
+        if self._header is None or self.fp is None:
+            raise ValueError("Operation on closed image")
+        self.fp.seek(self._header.front.start)
+        return self._header, self.fp
+
+
+def _palette(codebook: Array) -> ImagePalette.ImagePalette:
+    mode = "RGB" if codebook.shape[1] == 3 else "RGBA"
+    return ImagePalette.ImagePalette(mode, codebook.tobytes())
+
+
+def _expand(indexed: Indexed) -> Image.Image:
+    """Make a Pillow image; up to k = 256 by Pillow's own look-up, which is faster than NumPy's."""
+    if indexed.mode == "1" or indexed.codebook.dtype != np.uint8 or indexed.k > 256:
+        pixels = indexed.expand()
+        return Image.fromarray(pixels.astype("<u2", copy=False) if pixels.dtype == np.uint16 else pixels)
+    image = Image.frombuffer("P", indexed.size, indexed.labels, "raw", "P", 0, 1)
+    if indexed.mode == "P":
+        return image
+    channels = indexed.codebook.shape[1]
+    colours = np.repeat(indexed.codebook[:, :1], 3, axis=1) if channels < 3 else indexed.codebook[:, :3]
+    if channels in (2, 4):
+        colours = np.hstack([colours, indexed.codebook[:, -1:]])
+    image.putpalette(colours.tobytes(), "RGBA" if channels in (2, 4) else "RGB")
+    return image.convert(indexed.mode)
+
+
+# --- Saving -----------------------------------------------------------------------------------
+
+
+def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
+    """Code a Pillow image as the bytes of a KMC file, with the save options of the README."""
+    indexed, metadata = index_image(
+        im,
+        options.get("k"),
+        options.get("random_state", 0),
+        options.get("transparency", im.info.get("transparency")),
+    )
+    if "icc_profile" not in options and im.mode not in (
+        "CMYK",
+        "LAB",
+    ):  # whose profile would be wrong for RGB
+        options = {**options, "icc_profile": im.info.get("icc_profile")}
+    metadata.update(given_metadata(options))
+    return codec.encode(indexed, tile=options.get("tile"), metadata=metadata)
+
+
+def index_image(
+    im: Image.Image, k: int | None, random_state: int, transparency: object
+) -> tuple[Indexed, codec.Metadata]:
+    """Turn an image into codebook and labels, and what transparency its palette has beside them."""
+    width, height = im.size
+    if not (width and height):
+        raise ValueError(f"cannot write an empty image ({width}x{height}) as KMC")
+    k = _default_k(im) if k is None else k
+    im = _in_stored_mode(im, transparency)
+    if im.mode != "P":
+        return kmeans.quantize(np.asarray(im), k, random_state=random_state), {}
+    exact = _index_palette(im, kmeans.check_k(k, im.mode))
+    if exact is None:
+        im = _with_transparency(im, transparency)
+        pixels = np.asarray(im.convert("RGBA" if im.has_transparency_data else "RGB"))
+        return kmeans.quantize(pixels, k, random_state=random_state, palette=True), {}
+    metadata = {} if transparency is None else {"transparency": transparency}
+    return exact, cast(codec.Metadata, metadata)  # which `codec.encode` checks
+
+
+def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
+    fp.write(encode_image(im, im.encoderinfo))
+
+
+def _default_k(im: Image.Image) -> int | None:
+    """Return the k an image had in its KMC file where that is above the default, so that nothing is lost."""
+    stored = im.info.get("k")
+    large = isinstance(stored, int) and kmeans.DEFAULT_K < stored <= MAX_K
+    return stored if large and not im.mode.startswith("I") else None
+
+
+def _in_stored_mode(im: Image.Image, transparency: object) -> Image.Image:
+    """Convert a mode that KMC has not, and a transparent colour of one that has no alpha."""
+    if im.mode == "LAB":
+        return _lab_to_rgb(im)
+    if im.mode in _STORED_AS:
+        return im.convert(_STORED_AS[im.mode])
+    if im.mode not in _STORED:
+        raise OSError(f"cannot write mode {im.mode} as KMC")
+    if im.mode == "P" and im.palette and im.palette.mode not in ("RGB", "RGBA"):
+        return im.convert("RGB")
+    if (im.mode in ("1", "L") and isinstance(transparency, int)) or (
+        im.mode == "RGB" and isinstance(transparency, tuple)
+    ):
+        return _with_transparency(im, transparency).convert("RGBA" if im.mode == "RGB" else "LA")
+    return im
+
+
+def _with_transparency(im: Image.Image, transparency: object) -> Image.Image:
+    """Return a copy that has the transparency among its info, where Pillow's conversions look."""
+    im = im.copy()
+    if transparency is not None:
+        im.info["transparency"] = transparency
+    return im
+
+
+def _lab_to_rgb(im: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    rgb = ImageCms.profileToProfile(
+        im, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert rgb is not None  # as it does not work in place
+    return rgb
+
+
+def _index_palette(im: Image.Image, k: int) -> Indexed | None:
+    """Keep a palette image as it is, unless it uses more than k entries of its palette."""
+    labels = np.asarray(im)
+    used = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+    if len(used) > k:
+        return None
+    assert im.palette is not None  # as Pillow gives every image of mode P one
+    mode = im.palette.mode
+    palette = np.array(im.getpalette(mode), np.uint8).reshape(-1, len(mode))
+    # Pillow shows pixels beyond the end of the palette as opaque black.
+    codebook = np.zeros((max(len(palette), int(used[-1]) + 1), len(mode)), np.uint8)
+    codebook[:, 3:] = 255
+    codebook[: len(palette)] = palette
+    return Indexed(codebook, labels, "P")
+
+
+def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:
+    """Gather the metadata among save options; what is None or empty is absent."""
+    exif = options.get("exif")
+    given = {
+        "icc_profile": options.get("icc_profile"),
+        "exif": exif.tobytes() if isinstance(exif, Image.Exif) else exif,
+        "xmp": options.get("xmp"),
+        "dpi": options.get("dpi"),
+    }
+    return cast(codec.Metadata, {name: value for name, value in given.items() if value})
