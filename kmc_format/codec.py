@@ -229,7 +229,10 @@ def _decode_tile(tile: Tile, k: int) -> Array:
         )
     height, width = _shape(tile.box)
     bits = _label_bits(k)
-    packed = _inflate_unless(tile.payload, height * -(-width * bits // 8), tile.name)
+    length = height * -(-width * bits // 8)
+    if len(tile.payload) > length:
+        raise FormatError("labels-length", f"{tile.name}: {len(tile.payload)} bytes of labels, not {length}")
+    packed = tile.payload if len(tile.payload) == length else _inflate(tile.payload, length, tile.name)
     labels = _unpack(packed, width, height, bits)
     if labels.max() >= k:
         raise FormatError("label", f"{tile.name}: label {labels.max()} is not below k = {k}")
@@ -345,11 +348,6 @@ def _inflate(data: bytes, length: int, name: str) -> bytes:
     if len(expanded) != length or not decompressor.eof or decompressor.unused_data:
         raise FormatError("deflate", f"{name}: a deflate stream that does not hold exactly {length} bytes")
     return expanded
-
-
-def _inflate_unless(payload: bytes, length: int, name: str) -> bytes:
-    """Return a payload of exactly `length` bytes as it is, and inflate any other to that."""
-    return payload if len(payload) == length else _inflate(payload, length, name)
 
 
 # --- Metadata ---------------------------------------------------------------------------------

@@ -33,12 +33,13 @@ _TABLE_BITS = 24  # size of the table from colours to labels: one slot for every
 # The effort spent on clustering; tests/benchmarks/NOTES.md tells how these were chosen.
 _COARSE_BINS = 600  # times the square root of k: least size of the coarse histogram
 _START_STEPS = 1  # Lloyd steps there after k-means++
-_ROUNDS = 10  # most rounds of split and merge there
+_ROUNDS = 8  # most rounds of split and merge there
 _ROUND_STEPS = 3  # Lloyd steps after each
-_FINAL_STEPS = 4  # Lloyd steps on all distinct colours
+_FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
+_FINAL_STEPS = 8  # Lloyd steps there
 _DIRECT_K = 512  # up to here one K-Means run finds all clusters; beyond, one run a group
 _GROUP_STEPS = 10  # Lloyd steps in a group after k-means++
-_GLOBAL_PAIRS = 2**27  # colour-entry pairs up to which Lloyd steps over all groups pay
+_GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all groups pay
 _DENSE_PAIRS = 2**27  # colour-entry pairs up to which comparing every pair beats a search tree
 
 
@@ -304,7 +305,8 @@ def _cluster(points: Array, weights: Array, k: int, seed: int) -> Array:
         bins, bin_weights = _coarsen(points, weights, int(_COARSE_BINS * math.sqrt(k)))
         fit = _start(bins, bin_weights, k, seed, _START_STEPS)
         fit = _split_and_merge(fit, bins, bin_weights)
-        return _centres(_lloyd(points, weights, _centres(fit), _FINAL_STEPS))
+        bins, bin_weights = _coarsen(points, weights, int(_FINE_BINS * math.sqrt(k)))
+        return _centres(_lloyd(bins, bin_weights, _centres(fit), _FINAL_STEPS))
 
 
 @functools.cache

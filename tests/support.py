@@ -1,0 +1,69 @@
+"""What several tests share: where the pictures are, and how to make some."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from kmc_format import Indexed
+from kmc_format.indexed import KINDS, Kind
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = sorted((ROOT / "sample_images").glob("*.png"))
+SHARED = ROOT.parent / "shared" / "images"
+GOLDEN = ROOT / "tests" / "golden" / "v1"
+HOSTILE = ROOT / "tests" / "hostile"
+
+
+def save(image: Image.Image, **options: Any) -> bytes:
+    """Save an image as KMC in memory."""
+    file = io.BytesIO()
+    image.save(file, "KMC", **options)
+    return file.getvalue()
+
+
+def load(data: bytes) -> Image.Image:
+    """Open and load a KMC file in memory."""
+    image = Image.open(io.BytesIO(data), formats=["KMC"])
+    image.load()
+    return image
+
+
+def resealed(data: bytes, start: int, end: int) -> bytes:
+    """Put the right CRC behind data[start:end]."""
+    return data[:end] + zlib.crc32(data[start:end]).to_bytes(4, "big") + data[end + 4 :]
+
+
+def psnr(one: Any, other: Any) -> float:
+    """Peak signal-to-noise ratio of two 8-bit pictures in decibels."""
+    difference = np.asarray(one, np.float64) - np.asarray(other, np.float64)
+    return float(10 * np.log10(255**2 / np.mean(np.square(difference))))
+
+
+def smooth(size: tuple[int, int] = (96, 64), mode: str = "RGB") -> Image.Image:
+    """Make a small picture with thousands of colours."""
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width]
+    bands = [x * 255 // (width - 1), y * 255 // (height - 1), (x * 3 + y * 5) % 256, 255 - (x + y) % 256]
+    image = Image.fromarray(np.stack(bands, axis=2).astype(np.uint8))
+    return image.convert(mode)
+
+
+@st.composite
+def indexed_pictures(draw: st.DrawFn, kinds: tuple[Kind, ...] = KINDS) -> Indexed:
+    """Draw pictures of all kinds, mostly small, with k on both sides of every label width."""
+    kind = draw(st.sampled_from(kinds))
+    near_width = st.sampled_from([1, 2, 3, 4, 5, 16, 17, 255, 256, 257, 4096])
+    k = min(draw(st.one_of(st.integers(1, 40), near_width)), kind.max_k)
+    entries = st.sampled_from([0, 255]) if kind.mode == "1" else None
+    codebook = draw(hnp.arrays(kind.dtype, (k, kind.channels), elements=entries, fill=entries))
+    shape = draw(st.tuples(st.integers(1, 20), st.integers(1, 20)))
+    labels = draw(hnp.arrays(np.uint16, shape, elements=st.integers(0, k - 1)))
+    return Indexed(codebook, labels, kind.mode)

@@ -1,0 +1,193 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import indexed_pictures, resealed, smooth
+
+import kmc_format
+from kmc_format import Indexed, KMCError, codec, container
+from kmc_format.container import Reader
+
+tiles = st.one_of(st.none(), st.integers(1, 25), st.tuples(st.integers(1, 25), st.integers(1, 25)))
+
+metadata = st.fixed_dictionaries(
+    {},
+    optional={
+        "icc_profile": st.binary(max_size=40),
+        "exif": st.binary(max_size=40),
+        "xmp": st.binary(max_size=40),
+        "dpi": st.tuples(*[st.floats(1e-300, 1e300)] * 2),
+    },
+)
+
+
+def read(data, **options):
+    reader = Reader(io.BytesIO(data))
+    header = codec.read_header(reader)
+    return header, codec.decode(reader, header, **options)
+
+
+@given(indexed_pictures(), tiles, metadata)
+def test_round_trip(picture, tile, given_metadata):
+    data = codec.encode(picture, tile=tile, metadata=given_metadata)
+    header, decoded = read(data + b"and something else")
+    assert decoded == picture
+    assert (header.size, header.mode, header.k) == (picture.size, picture.mode, picture.k)
+    assert header.metadata == given_metadata
+    assert codec.encode(picture, tile=tile, metadata=given_metadata) == data
+
+
+def one_of_each():
+    """A palette picture of 13 x 9 pixels in six tiles with all metadata."""
+    rng = np.random.default_rng(3)
+    codebook = rng.integers(0, 256, (6, 3), dtype=np.uint8)
+    picture = Indexed(codebook, rng.integers(0, 6, (9, 13)), "P")
+    everything = {"icc_profile": b"icc", "exif": b"exif", "xmp": b"xmp", "dpi": (72, 300.5), "transparency": 2}
+    return picture, everything, codec.encode(picture, tile=5, metadata=everything)
+
+
+def test_transparency_joins_the_palette_as_alpha():
+    picture, everything, data = one_of_each()
+    header, decoded = read(data)
+    assert header.metadata == everything
+    assert np.array_equal(decoded.labels, picture.labels)
+    assert decoded.codebook[:, 3].tolist() == [255, 255, 0, 255, 255, 255]
+    data = codec.encode(picture, metadata={"transparency": b"\x07\x08"})
+    assert read(data)[1].codebook[:, 3].tolist() == [7, 8, 255, 255, 255, 255]
+
+
+def test_every_truncation_and_every_byte_flip_is_noticed():
+    _, _, data = one_of_each()
+    for end in range(len(data)):
+        with pytest.raises(KMCError):
+            read(data[:end])
+    for place in range(len(data)):
+        for flip in (0x01, 0x80, 0xFF):
+            with pytest.raises(KMCError):
+                read(data[:place] + bytes([data[place] ^ flip]) + data[place + 1 :])
+
+
+def test_damage_names_the_tile_and_leaves_the_others():
+    picture, _, data = one_of_each()
+    header, _ = read(data)
+    start = header.front.start + sum(header.front.tile_lengths[:4])
+    damaged = data[: start + 3] + bytes([data[start + 3] ^ 4]) + data[start + 4 :]
+    with pytest.raises(KMCError, match=rf"tile 4 at byte {start}"):
+        read(damaged)
+    box = list(header.front.grid)[4]
+    expected = picture.labels.copy()
+    expected[box.upper : box.lower, box.left : box.right] = 0
+    assert np.array_equal(read(damaged, tolerant=True)[1].labels, expected)
+    cut = read(data[:start], tolerant=True)[1].labels
+    assert np.array_equal(cut[:5], picture.labels[:5])
+    assert not cut[5:, 5:].any()
+
+
+def test_a_stream_is_read_front_to_back_and_no_further():
+    picture, _, data = one_of_each()
+    file = io.BytesIO(data + b"next")
+    assert kmc_format.decode(file).labels.tolist() == picture.labels.tolist()
+    assert file.read() == b"next"
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 16, 17, 256, 257, 4096, 65536])
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (7, 5)])
+def test_every_label_width_and_shape(k, size):
+    rng = np.random.default_rng(k)
+    codebook = rng.integers(0, 256, (k, 3), dtype=np.uint8)
+    labels = rng.integers(0, k, size)
+    labels.flat[-1] = k - 1
+    picture = Indexed(codebook, labels)
+    assert kmc_format.decode(codec.encode(picture)) == picture
+
+
+def test_labels_are_deflated_only_where_that_is_shorter():
+    flat = Indexed(np.zeros((200, 1), np.uint8), np.zeros((100, 100), int))
+    noise = Indexed(np.zeros((256, 1), np.uint8), np.random.default_rng(0).integers(0, 256, (100, 100)))
+    assert len(codec.encode(flat)) < 100
+    assert 10_000 < len(codec.encode(noise)) < 10_000 + 60
+
+
+@pytest.mark.parametrize("size", [(16, 16), (768, 512), (1024, 1024), (2**20, 1), (1, 2**20)])
+@pytest.mark.parametrize("k", [2, 256, 65536])
+def test_the_fixed_cost_of_one_tile_is_at_most_32_bytes(size, k):
+    width, height = size
+    codebook = np.zeros((k, 4), np.uint8)
+    data = codec.encode(Indexed(codebook, np.zeros((height, width), np.uint8)))
+    header, _ = read(data)
+    assert header.tiles == 1
+    tile = next(container.read_tiles(Reader(io.BytesIO(data[header.front.start :])), header.front))
+    assert len(data) - len(header.front.codebook) - len(tile.payload) <= 32
+
+
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [((1024, 1024), 1), ((1025, 1024), 2), ((4608, 2048), 10), ((10, 10**6), 10), ((3000, 500), 2)],
+)
+def test_automatic_tiles_have_about_a_megapixel(size, tiles):
+    width, height = size
+    picture = Indexed(np.zeros((2, 1), np.uint8), np.zeros((height, width), np.uint8))
+    header, decoded = read(codec.encode(picture))
+    assert header.tiles == tiles
+    assert decoded == picture
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error", "words"),
+    [
+        ("tile", 0, ValueError, "at least 1 pixel"),
+        ("tile", (4, -1), ValueError, "at least 1 pixel"),
+        ("tile", (4,), TypeError, "an int or a pair of int"),
+        ("tile", 1.5, TypeError, "an int or a pair of int"),
+        ("tile", True, TypeError, "an int or a pair of int"),
+        ("tile", "64", TypeError, "an int or a pair of int"),
+        ("exif", "text", TypeError, "exif must be bytes"),
+        ("icc_profile", 7, TypeError, "icc_profile must be bytes"),
+        ("xmp", "text", TypeError, "xmp must be bytes"),
+        ("xmp", bytes(container.MAX_METADATA + 1), ValueError, "at most 16777216"),
+        ("dpi", 72, TypeError, "a pair of numbers"),
+        ("dpi", (72, 72, 72), TypeError, "a pair of numbers"),
+        ("dpi", (72, "x"), TypeError, "a pair of numbers"),
+        ("dpi", (0, 72), ValueError, "positive"),
+        ("dpi", (72, float("nan")), ValueError, "positive"),
+    ],
+)
+def test_a_bad_option_is_named(option, value, error, words):
+    with pytest.raises(error, match=words):
+        kmc_format.encode(smooth(), **{option: value})
+
+
+def test_too_many_or_too_large_tiles_are_refused():
+    labels = np.broadcast_to(np.uint8(0), (2**15, 2**15))
+    with pytest.raises(ValueError, match="tiles of over"):
+        codec._tile_size((2**15, 2**15), 2**15)
+    with pytest.raises(ValueError, match="at most 16777216"):
+        codec._tile_size(labels.shape, 1)
+
+
+def test_tolerance_does_not_extend_to_the_header():
+    data = codec.encode(Indexed(np.zeros((2, 1), np.uint8), np.zeros((2, 2), int)))
+    with pytest.raises(KMCError):
+        read(data[:12], tolerant=True)
+
+
+def test_unknown_ancillary_chunks_are_skipped_and_critical_ones_refused():
+    _, _, data = one_of_each()
+    start = data.index(container.pack_chunk(container.ICC_PROFILE, b"icc"))
+    for tag in "zq":
+        private = container.pack_chunk(ord(tag), b"\x03me!" + bytes(100))
+        assert read(data[:start] + private + data[start:])
+    for tag in "ZQ":
+        private = container.pack_chunk(ord(tag), b"\x03me!")
+        with pytest.raises(kmc_format.UnsupportedError, match="newer than this reader"):
+            read(data[:start] + private + data[start:])
+
+
+def test_a_false_label_is_refused():
+    data = codec.encode(Indexed(np.zeros((3, 1), np.uint8), np.array([[0, 1, 2]])))
+    start = read(data)[0].front.start
+    bad = resealed(data[: start + 2] + b"\xff" + data[start + 3 :], start, start + 3)
+    with pytest.raises(KMCError, match="label 3 is not below k = 3"):
+        read(bad)

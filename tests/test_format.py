@@ -1,0 +1,116 @@
+"""FORMAT.md is executed: tables against constants, the example, the reader over the golden files."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import GOLDEN, ROOT
+
+import kmc_format
+from kmc_format import codec, container, indexed
+
+SPECIFICATION = (ROOT / "kmc_format" / "FORMAT.md").read_text("utf-8")
+FILES = sorted(GOLDEN.glob("*.kmc"))
+
+
+def section(title):
+    return SPECIFICATION.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(title):
+    """Return the cells of the tables in a section, without their heads."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    cells = [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in lines]
+    heads = {n - 1 for n, row in enumerate(cells) if set("".join(row)) <= set("-|")}
+    return [row for n, row in enumerate(cells) if n not in heads and n - 1 not in heads]
+
+
+def block(language):
+    return re.search(rf"```{language}\n(.*?)```", SPECIFICATION, re.DOTALL).group(1)
+
+
+@pytest.fixture(scope="module")
+def read_kmc():
+    """The reader in FORMAT.md."""
+    namespace = {}
+    exec(block("python"), namespace)
+    return namespace["read_kmc"]
+
+
+def test_signature_and_version():
+    assert bytes.fromhex(rows("File")[0][-1]) == container.SIGNATURE
+    assert f"version {container.VERSION}\n" in SPECIFICATION
+
+
+def test_pixel_formats():
+    expected = [
+        [str(number), kind.mode, f"{kind.dtype} x {kind.channels}", str(kind.max_k)]
+        for number, kind in enumerate(indexed.KINDS)
+    ]
+    assert rows("Pixel formats") == expected
+
+
+def test_codings():
+    assert [row[:2] for row in rows("Codebook")] == [
+        [str(codec.CODEBOOK_RAW), "raw"],
+        [str(codec.CODEBOOK_DEFLATED), "deflated"],
+    ]
+    assert rows("Labels") == [[str(codec.LABELS_PACKED), "packed"]]
+
+
+def test_chunks():
+    tags = {row[1]: ord(row[0]) for row in rows("Chunks") if len(row[0]) == 1}
+    assert tags == {
+        "index": container.INDEX,
+        "ICC profile": container.ICC_PROFILE,
+        "Exif": container.EXIF,
+        "XMP": container.XMP,
+        "resolution": container.DPI,
+        "transparency": container.TRANSPARENCY,
+        "private, ancillary": ord("z"),
+        "private, critical": ord("Z"),
+    }
+    assert f"below {container.FIRST_TAG:x} (hexadecimal)" in section("Chunks")
+
+
+def test_limits():
+    for name, limit in rows("Limits"):
+        assert int(limit) == getattr(container, name, None) or int(limit) == getattr(indexed, name)
+
+
+def test_the_example(read_kmc):
+    data = bytes.fromhex("".join(line[:28] for line in block("hex").splitlines()))
+    picture = kmc_format.decode(data)
+    assert picture.expand().tolist()[0] == [[0, 0, 0], [255, 0, 0], [255, 255, 255]]
+    assert picture.labels.tolist() == [[0, 1, 2], [2, 1, 0]]
+    assert codec.encode(picture) == data
+    assert read_kmc(data)[2] == picture.labels.tolist()
+
+
+def test_there_are_golden_files():
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_golden_file_is_read_alike_by_all(path, read_kmc):
+    picture = kmc_format.decode(path)
+    mode, codebook, labels = read_kmc(path.read_bytes())
+    assert mode == picture.mode
+    assert labels == picture.labels.tolist()
+    channels = len(codebook[0])  # the package joins a palette's transparency as alpha
+    assert [list(entry) for entry in codebook] == picture.codebook[:, :channels].tolist()
+
+    with Image.open(path) as image:
+        if mode == "I":
+            assert np.array_equal(np.asarray(image), np.load(path.with_suffix(".npy")))
+            return
+        with Image.open(path.with_suffix(".png")) as expected:
+            assert image.mode == expected.mode or mode == "P"
+            both = image.convert("RGBA") if mode == "P" else image, (
+                expected.convert("RGBA") if mode == "P" else expected
+            )
+            assert np.array_equal(np.asarray(both[0]), np.asarray(both[1]))
+            if mode == "P" and channels == 3:
+                assert np.array_equal(np.asarray(image), np.asarray(expected))
+                assert image.info.get("transparency") == expected.info.get("transparency")

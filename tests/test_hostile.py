@@ -1,0 +1,45 @@
+"""Every rule of "What a reader rejects" has a file that breaks it, and is what rejects that file."""
+
+import io
+import re
+import warnings
+
+import pytest
+from PIL import Image, UnidentifiedImageError
+from support import HOSTILE, ROOT
+
+import kmc_format
+from kmc_format import KMCError
+
+FILES = sorted(HOSTILE.glob("x_*.kmc"))
+SPECIFICATION = (ROOT / "kmc_format" / "FORMAT.md").read_text("utf-8")
+
+
+def test_specification_code_and_files_know_the_same_rules():
+    section = SPECIFICATION.split("## What a reader rejects")[1].split("\n## ")[0]
+    specified = set(re.findall(r"^\| ([a-z-]+) \|", section, re.MULTILINE)) - {"rule", "---"}
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "kmc_format").glob("co*.py"))
+    raised = set(re.findall(r"raise \w+Error\(\s*\"([a-z-]+)\"", source))
+    assert specified == raised == {path.name.split("_")[1] for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_hostile_file_is_rejected_by_its_rule(path):
+    with pytest.raises(KMCError) as caught:
+        kmc_format.decode(path)
+    assert caught.value.rule == path.stem.split("_")[1]
+    assert str(caught.value).endswith(f"(rule {caught.value.rule})")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_pillow_sees_an_oserror(path):
+    data = path.read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow says of a newer version
+        try:
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError:
+            return
+    for _ in range(2):
+        with pytest.raises(OSError, match="rule"):
+            image.load()

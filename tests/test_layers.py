@@ -1,0 +1,41 @@
+"""The arrows of the architecture point downwards only."""
+
+import ast
+
+import pytest
+from support import ROOT
+
+LAYERS = {
+    "errors": 0,
+    "container": 1,
+    "indexed": 1,
+    "codec": 2,
+    "kmeans": 2,
+    "plugin": 3,
+    "__init__": 4,
+}
+HEAVY = {"imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib"}
+
+
+def imports(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level and not node.module:
+            names |= {f".{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + str(node.module))
+    return names
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "kmc_format").glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_imports_only_from_lower_layers(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    for name in imports(tree):
+        if name.startswith("."):
+            assert LAYERS[name[1:]] < LAYERS[path.stem], name
+    at_import = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+    assert not {name.split(".")[0] for name in imports(at_import)} & HEAVY
+    if path.stem not in ("plugin", "__init__"):
+        assert "PIL" not in {name.split(".")[0] for name in imports(tree)}
