@@ -1,0 +1,24 @@
+"""The files around the code agree with it."""
+
+import re
+
+import kmc_format
+from support import ROOT
+
+
+def test_the_newest_heading_of_the_changelog_is_the_version():
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert next(heading for heading in headings if heading != "Unreleased") == kmc_format.__version__
+
+
+def test_ci_runs_the_readmes_test_command():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if line]
+    assert len(commands) == 2
+    assert "README.md" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_the_top_level_is_as_it_should_be():
+    visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    expected = {"kmc_format", "tests", "sample_images", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
+    assert visible - {"build", "dist", "kmc_format.egg-info"} == expected

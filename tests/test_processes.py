@@ -1,0 +1,71 @@
+"""What only a fresh interpreter shows: what is imported when, and that bytes do not depend on it."""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from support import SAMPLES, save
+
+PHOTOGRAPH = next(path for path in SAMPLES if path.stem == "photograph")
+ICON = next(path for path in SAMPLES if path.stem == "icon")
+
+
+def run(script, *arguments, **environment):
+    command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, **environment}
+    ).stdout.split()
+
+
+def test_opening_and_loading_import_nothing_heavy(tmp_path):
+    path = tmp_path / "x.kmc"
+    with Image.open(ICON) as image:
+        path.write_bytes(save(image, k=20))
+    script = """
+import sys, kmc_format
+from PIL import Image
+with Image.open(sys.argv[1]) as image:
+    image.load()
+kmc_format.decode(sys.argv[1]).expand()
+print(*sys.modules)
+"""
+    modules = {name.split(".")[0] for name in run(script, path)}
+    assert "kmc_format" in modules
+    assert not modules & {"sklearn", "scipy", "threadpoolctl", "joblib", "matplotlib", "imageio", "dask"}
+
+
+def test_an_exact_save_imports_no_scikit_learn(tmp_path):
+    script = """
+import sys, io, kmc_format
+from PIL import Image
+Image.open(sys.argv[1]).save(io.BytesIO(), "KMC", k=65536)
+print("sklearn" in sys.modules)
+"""
+    assert run(script, ICON) == ["False"]
+
+
+@pytest.mark.parametrize("k", [16, 700])
+def test_bytes_are_the_same_in_other_processes_with_any_number_of_threads(k):
+    script = """
+import sys, io, hashlib, kmc_format
+from PIL import Image
+file = io.BytesIO()
+Image.open(sys.argv[1]).save(file, "KMC", k=int(sys.argv[2]))
+print(hashlib.sha256(file.getvalue()).hexdigest())
+"""
+    with Image.open(PHOTOGRAPH) as image:
+        expected = hashlib.sha256(save(image, k=k)).hexdigest()
+    for threads in ("1", "2", "5"):
+        environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+        assert run(script, PHOTOGRAPH, k, **environment) == [expected]
+
+
+def test_existing_code_needs_only_the_import():
+    data = io.BytesIO()
+    with Image.open(ICON) as image:
+        image.save(data, "kmc", k=8)
+    assert Image.open(data).info["k"] == 8
