@@ -44,7 +44,7 @@ def one_of_each():
     rng = np.random.default_rng(3)
     codebook = rng.integers(0, 256, (6, 3), dtype=np.uint8)
     picture = Indexed(codebook, rng.integers(0, 6, (9, 13)), "P")
-    everything = {"icc_profile": b"icc", "exif": b"exif", "xmp": b"xmp", "dpi": (72, 300.5), "transparency": 2}
+    everything = codec.Metadata(icc_profile=b"icc", exif=b"exif", xmp=b"xmp", dpi=(72, 300.5), transparency=2)
     return picture, everything, codec.encode(picture, tile=5, metadata=everything)
 
 

@@ -28,7 +28,8 @@ def test_varint_over_long(packed):
 def test_a_grid_covers_every_pixel_once(width, height, tile_width, tile_height):
     grid = Grid(width, height, tile_width, tile_height)
     boxes = list(grid)
-    pixels = [(x, y) for box in boxes for y in range(box.upper, box.lower) for x in range(box.left, box.right)]
+    rows = [(box, y) for box in boxes for y in range(box.upper, box.lower)]
+    pixels = [(x, y) for box, y in rows for x in range(box.left, box.right)]
     assert len(boxes) == grid.count
     assert len(pixels) == len(set(pixels)) == width * height
     assert [(box.upper, box.left) for box in boxes] == sorted((box.upper, box.left) for box in boxes)

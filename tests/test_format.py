@@ -107,8 +107,9 @@ def test_a_golden_file_is_read_alike_by_all(path, read_kmc):
             return
         with Image.open(path.with_suffix(".png")) as expected:
             assert image.mode == expected.mode or mode == "P"
-            both = image.convert("RGBA") if mode == "P" else image, (
-                expected.convert("RGBA") if mode == "P" else expected
+            both = (
+                image.convert("RGBA") if mode == "P" else image,
+                (expected.convert("RGBA") if mode == "P" else expected),
             )
             assert np.array_equal(np.asarray(both[0]), np.asarray(both[1]))
             if mode == "P" and channels == 3:

@@ -13,9 +13,7 @@ SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 ARRAYS = st.one_of(
     hnp.arrays(np.bool_, SHAPES),
     hnp.arrays(st.sampled_from([np.uint8, np.uint16, np.int32, np.dtype(">u2"), np.dtype(">i4")]), SHAPES),
-    SHAPES.flatmap(
-        lambda shape: st.integers(1, 4).flatmap(lambda n: hnp.arrays(np.uint8, (*shape, n)))
-    ),
+    SHAPES.flatmap(lambda shape: st.integers(1, 4).flatmap(lambda n: hnp.arrays(np.uint8, (*shape, n)))),
 )
 
 

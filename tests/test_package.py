@@ -2,8 +2,9 @@
 
 import re
 
-import kmc_format
 from support import ROOT
+
+import kmc_format
 
 
 def test_the_newest_heading_of_the_changelog_is_the_version():
@@ -20,5 +21,13 @@ def test_ci_runs_the_readmes_test_command():
 
 def test_the_top_level_is_as_it_should_be():
     visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    expected = {"kmc_format", "tests", "sample_images", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
-    assert visible - {"build", "dist", "kmc_format.egg-info"} == expected
+    made = {"build", "dist", "kmc_format.egg-info", "photograph.kmc"}
+    assert visible - made == {
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "kmc_format",
+        "pyproject.toml",
+        "sample_images",
+        "tests",
+    }

@@ -98,7 +98,9 @@ CASES = {
     "index-mismatch_short": two_tiles(index(6, 8)),
     "metadata-length_icc": header() + b"i" + pack_varint(2**24 + 1) + TILE,
     "metadata-value_dpi-length": header() + pack_chunk(container.DPI, bytes(15)) + TILE,
-    "metadata-value_dpi-nan": header() + pack_chunk(container.DPI, struct.pack(">2d", 72, float("nan"))) + TILE,
+    "metadata-value_dpi-nan": header()
+    + pack_chunk(container.DPI, struct.pack(">2d", 72, float("nan")))
+    + TILE,
     "metadata-value_dpi-0": header() + pack_chunk(container.DPI, bytes(16)) + TILE,
     "metadata-value_transparency-of-grey": header() + pack_chunk(container.TRANSPARENCY, b"\x00\x01") + TILE,
     "metadata-value_transparency-form": header(PALETTE, codebook=bytes(9))

@@ -1,0 +1,51 @@
+"""What the benchmarks share: pictures, fair timing, and the line that names machine and versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+KODAK = Path(__file__).resolve().parents[3] / "shared" / "images" / "kodak"
+
+
+def kodak(number: int) -> Image.Image:
+    """Load a Kodak photograph, 768x512 or 512x768."""
+    path = KODAK / f"kodim{number:02d}.png"
+    if not path.exists():
+        sys.exit(f"this benchmark needs the Kodak images in {KODAK}")
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def mosaic() -> Image.Image:
+    """Put the 24 Kodak photographs in one picture, 4608x2048 (9.4 MP)."""
+    canvas = Image.new("RGB", (6 * 768, 4 * 512))
+    for n in range(24):
+        image = kodak(n + 1)
+        if image.height > image.width:
+            image = image.transpose(Image.Transpose.ROTATE_90)
+        canvas.paste(image, (n % 6 * 768, n // 6 * 512))
+    return canvas
+
+
+def alternate(runs: int, *jobs: Callable[[], object]) -> list[float]:
+    """Run jobs in turn, so that noise meets all of them; return the best seconds of each."""
+    best = [float("inf")] * len(jobs)
+    for _ in range(runs):
+        for n, job in enumerate(jobs):
+            start = time.perf_counter()
+            job()
+            best[n] = min(best[n], time.perf_counter() - start)
+    return best
+
+
+def versions(*packages: str) -> str:
+    """Describe machine and versions, for the line under a table."""
+    names = " ".join(f"{name} {importlib.metadata.version(name)}," for name in packages)
+    return f"{names} Python {platform.python_version()}, {platform.machine()} {platform.system()}"
