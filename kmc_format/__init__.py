@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+import numpy as np
 from PIL import Image
 
 from . import codec, kmeans, plugin
@@ -51,7 +52,17 @@ __all__ = [
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
 
-def encode(picture: Array | Image.Image | Indexed, k: int | None = None, **options: Any) -> bytes:
+def encode(
+    picture: Array | Image.Image | Indexed,
+    k: int | None = None,
+    *,
+    random_state: int = 0,
+    tile: int | tuple[int, int] | None = None,
+    icc_profile: bytes | None = None,
+    exif: bytes | Image.Exif | None = None,
+    xmp: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
     """Code a picture as the bytes of a KMC file.
 
     Parameters
@@ -60,10 +71,17 @@ def encode(picture: Array | Image.Image | Indexed, k: int | None = None, **optio
         An array as for `quantize`, an image of any mode KMC can store, or codebook and labels,
         which are stored as they are.
     k : int, optional
-        Number of colours, as for `quantize`.
-    **options
-        ``random_state``, ``tile``, ``exif``, ``icc_profile``, ``xmp``, ``dpi``: as for
-        ``Image.save``.
+        Number of colours, as for `quantize`; not for an `Indexed`, which has its own.
+    random_state : int
+        Seed for K-Means.
+    tile : int or pair of int, optional
+        Side, or width and height, of independent tiles in pixels. By default images over about
+        one megapixel are cut into equal tiles of about that size.
+    icc_profile, exif, xmp : bytes, optional
+        Metadata, stored as they are. `exif` may be a `PIL.Image.Exif`; an image's own
+        `icc_profile` is the default.
+    dpi : pair of float, optional
+        Horizontal and vertical pixels per inch.
 
     Returns
     -------
@@ -85,11 +103,23 @@ def encode(picture: Array | Image.Image | Indexed, k: int | None = None, **optio
     >>> bool((kmc_format.decode(data).expand() == mask).all())
     True
     """
+    options = {
+        "k": k,
+        "random_state": random_state,
+        "tile": tile,
+        "icc_profile": icc_profile,
+        "exif": exif,
+        "xmp": xmp,
+        "dpi": dpi,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
     if isinstance(picture, Image.Image):
-        return plugin.encode_image(picture, {"k": k, **options})
+        return plugin.encode_image(picture, given)
     if not isinstance(picture, Indexed):
-        picture = kmeans.quantize(picture, k, random_state=options.get("random_state", 0))
-    return codec.encode(picture, tile=options.get("tile"), metadata=plugin.given_metadata(options))
+        picture = kmeans.quantize(picture, k, random_state=random_state)
+    elif k is not None:
+        raise TypeError(f"k={k!r} is for pixels; an Indexed keeps its own k, {picture.k}")
+    return codec.encode(picture, tile=tile, metadata=plugin.given_metadata(given))
 
 
 def decode(source: Source) -> Indexed:
@@ -127,7 +157,9 @@ def decode(source: Source) -> Indexed:
         reader = Reader(file)
         header = codec.read_header(reader)
         Image._decompression_bomb_check(header.size)
-        return codec.decode(reader, header)
+        picture = codec.decode(reader, header)
+    writable = np.require(picture.labels, requirements="W")
+    return Indexed(picture.codebook, writable, picture.mode)
 
 
 def quantize(picture: Array | Image.Image, k: int | None = None, *, random_state: int = 0) -> Indexed:

@@ -43,7 +43,7 @@ _VERBATIM: dict[Literal["icc_profile", "exif", "xmp"], int] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Header:
     """What a file says of itself before its labels.
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
@@ -298,8 +300,7 @@ def _cluster(points: Array, weights: Array, k: int, seed: int) -> Array:
     from sklearn import config_context
 
     # Sums over threads would depend on how many there are, and with them the file's bytes.
-    unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
-    with _thread_pools().limit(limits=1), unchecked:
+    with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
         if k > _DIRECT_K:
             return _cluster_in_groups(points, weights, k, seed)
         bins, bin_weights = _coarsen(points, weights, int(_COARSE_BINS * math.sqrt(k)))
@@ -307,6 +308,39 @@ def _cluster(points: Array, weights: Array, k: int, seed: int) -> Array:
         fit = _split_and_merge(fit, bins, bin_weights)
         bins, bin_weights = _coarsen(points, weights, int(_FINE_BINS * math.sqrt(k)))
         return _centres(_lloyd(bins, bin_weights, _centres(fit), _FINAL_STEPS))
+
+
+class _OneThread:
+    """A context in which native libraries use one thread, for any number of threads at once.
+
+    OpenMP's limit is the calling thread's own, but that of BLAS is the process's: the first thread
+    in sets it, the last one out lifts it. scikit-learn limits BLAS as well; two of its fits at once,
+    unguarded, would leave the process limited.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._restore_blas: Callable[[], None]
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        pools = _thread_pools()
+        with self._lock:
+            if not self._inside:
+                self._restore_blas = pools.limit(limits=1, user_api="blas").restore_original_limits
+            self._inside += 1
+        try:
+            with pools.limit(limits=1, user_api="openmp"):
+                yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._restore_blas()
+
+
+_ONE_THREAD = _OneThread()
 
 
 @functools.cache

@@ -191,3 +191,19 @@ def test_a_false_label_is_refused():
     bad = resealed(data[: start + 2] + b"\xff" + data[start + 3 :], start, start + 3)
     with pytest.raises(KMCError, match="label 3 is not below k = 3"):
         read(bad)
+
+
+def test_an_indexed_is_stored_as_it_is():
+    picture = Indexed(np.array([[9, 9, 9], [9, 9, 9]], np.uint8), np.array([[1, 0]]))
+    assert kmc_format.decode(kmc_format.encode(picture, tile=1)) == picture
+    with pytest.raises(TypeError, match="k=3 is for pixels"):
+        kmc_format.encode(picture, k=3)
+
+
+@pytest.mark.parametrize("k", [2, 200, 300])
+@pytest.mark.parametrize("tile", [None, 2])
+def test_decoded_arrays_can_be_written_to(k, tile):
+    picture = Indexed(np.zeros((k, 3), np.uint8), np.zeros((5, 5), int))
+    decoded = kmc_format.decode(kmc_format.encode(picture, tile=tile))
+    assert decoded.labels.flags.writeable
+    assert decoded.codebook.flags.writeable

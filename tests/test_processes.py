@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -69,3 +70,16 @@ def test_existing_code_needs_only_the_import():
     with Image.open(ICON) as image:
         image.save(data, "kmc", k=8)
     assert Image.open(data).info["k"] == 8
+
+
+def test_saving_in_threads_gives_the_same_bytes_and_leaves_the_thread_pools_alone():
+    from threadpoolctl import threadpool_info
+
+    with Image.open(PHOTOGRAPH) as image:
+        image.load()
+        expected = save(image, k=40)
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: save(image, k=40), range(8)))
+    assert set(results) == {expected}
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
