@@ -35,7 +35,7 @@ _TABLE_BITS = 24  # size of the table from colours to labels: one slot for every
 # The effort spent on clustering; tests/benchmarks/NOTES.md tells how these were chosen.
 _COARSE_BINS = 600  # times the square root of k: least size of the coarse histogram
 _START_STEPS = 1  # Lloyd steps there after k-means++
-_ROUNDS = 8  # most rounds of split and merge there
+_ROUNDS = 8  # most rounds of split and merge there, or the square root of k where that is more
 _ROUND_STEPS = 3  # Lloyd steps after each
 _FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
 _FINAL_STEPS = 8  # Lloyd steps there
@@ -380,7 +380,7 @@ def _start(points: Array, weights: Array, k: int, seed: int, steps: int) -> KMea
 def _lloyd(points: Array, weights: Array, centres: Array, steps: int) -> KMeans:
     from sklearn.cluster import KMeans
 
-    fit = KMeans(len(centres), init=centres, n_init=1, max_iter=steps, tol=0)
+    fit = KMeans(len(centres), init=centres, n_init=1, max_iter=steps, tol=0, random_state=0)
     return fit.fit(points, sample_weight=weights)
 
 
@@ -396,8 +396,9 @@ def _split_and_merge(fit: KMeans, points: Array, weights: Array) -> KMeans:
     After Kaukoranta, Fränti and Nevalainen, "Iterative split-and-merge algorithm for vector
     quantization codebook generation", Optical Engineering 37(10), 1998.
     """
-    moves = len(_centres(fit)) // 8
-    for _ in range(_ROUNDS):
+    k = len(_centres(fit))
+    moves = -(-k // 8)
+    for _ in range(max(_ROUNDS, math.isqrt(k))):
         if not moves:
             break
         centres = _move_centres(fit, points, weights, moves)
