@@ -239,8 +239,10 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
     elif isinstance(source, (str, PathLike)):
         with Path(source).open("rb") as file:
             yield file
-    else:
+    elif hasattr(source, "read"):
         yield source
+    else:
+        raise TypeError(f"source must be a path, bytes or a binary file, not {type(source).__name__}")
 
 
 register()

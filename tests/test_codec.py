@@ -193,6 +193,21 @@ def test_a_false_label_is_refused():
         read(bad)
 
 
+def test_every_kind_of_source_is_read(tmp_path):
+    data = kmc_format.encode(smooth(), k=5)
+    path = tmp_path / "x.kmc"
+    path.write_bytes(data)
+    expected = kmc_format.decode(data)
+    for source in (str(path), path, bytearray(data), memoryview(data), io.BytesIO(data)):
+        assert kmc_format.decode(source) == expected
+    with path.open("rb") as file:
+        assert kmc_format.read_header(file).size == (96, 64)
+    with pytest.raises(TypeError, match="source must be a path, bytes or a binary file, not NoneType"):
+        kmc_format.decode(None)
+    with pytest.raises(FileNotFoundError):
+        kmc_format.decode(tmp_path / "missing.kmc")
+
+
 def test_an_indexed_is_stored_as_it_is():
     picture = Indexed(np.array([[9, 9, 9], [9, 9, 9]], np.uint8), np.array([[1, 0]]))
     assert kmc_format.decode(kmc_format.encode(picture, tile=1)) == picture

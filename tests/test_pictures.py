@@ -21,9 +21,9 @@ def distinct(image):
 @pytest.mark.parametrize("path", SAMPLES + EXACT, ids=lambda path: path.stem)
 def test_enough_colours_bring_a_picture_back_exactly(path):
     with Image.open(path) as image:
-        opened = load(save(image, k=min(distinct(image), 65536)))
-        if distinct(image) > 65536:
-            pytest.skip("more colours than KMC has")
+        if path.stem == "photograph":
+            image = image.crop((0, 0, 200, 200))  # the whole has more colours than KMC
+        opened = load(save(image, k=distinct(image)))
         assert opened.mode == image.mode
         assert np.array_equal(np.asarray(opened), np.asarray(image))
         if image.mode == "P":
