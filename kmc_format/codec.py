@@ -62,6 +62,10 @@ class Header:
     metadata : dict
         ``icc_profile``, ``exif`` and ``xmp`` as bytes, ``dpi`` as a pair of float,
         ``transparency`` as int or bytes: those that are present.
+    codebook : ndarray, shape (k, channels)
+        The colours; a palette's without its transparency.
+    front : container.Front
+        The same as bytes and offsets, for `decode`.
     """
 
     size: tuple[int, int]
