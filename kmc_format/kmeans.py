@@ -149,10 +149,11 @@ def _pack(pixels: Array) -> Array:
     channels = pixels.shape[-1]
     if channels == 1:
         return pixels[..., 0]
-    width = 2 if channels == 2 else 4
-    words = np.zeros((*pixels.shape[:-1], width), np.uint8)
-    words[..., width - channels :] = pixels
-    return words.view(f">u{width}")[..., 0].astype(f"=u{width}")
+    values: Array = pixels[..., 0].astype(np.uint16 if channels == 2 else np.uint32)
+    for channel in range(1, channels):
+        values <<= np.uint8(8)
+        values |= pixels[..., channel]
+    return values
 
 
 def _unpack(values: Array, kind: Kind) -> Array:
