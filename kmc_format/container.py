@@ -218,11 +218,12 @@ def read_front(reader: Reader) -> Front:
     while reader.peek() >= FIRST_TAG:
         start = reader.offset
         tag, payload = _read_chunk(reader, front.grid.count)
-        if payload is None:
-            continue
         if tag in chunks:
             raise FormatError("chunk-duplicate", f"a second chunk {chr(tag)!r} at byte {start}")
-        chunks[tag] = payload
+        if INDEX in chunks:
+            raise FormatError("chunk-order", f"a chunk {chr(tag)!r} at byte {start}, after the index")
+        if payload is not None:
+            chunks[tag] = payload
     lengths = _tile_lengths(chunks.pop(INDEX, None), front.grid)
     return replace(front, chunks=chunks, tile_lengths=lengths, start=reader.offset)
 

@@ -222,3 +222,9 @@ def test_decoded_arrays_can_be_written_to(k, tile):
     decoded = kmc_format.decode(kmc_format.encode(picture, tile=tile))
     assert decoded.labels.flags.writeable
     assert decoded.codebook.flags.writeable
+
+
+def test_transparency_replaces_the_alpha_of_a_palette():
+    codebook = np.array([[1, 2, 3, 40], [5, 6, 7, 80]], np.uint8)
+    data = codec.encode(Indexed(codebook, np.array([[0, 1]]), "P"), metadata={"transparency": 1})
+    assert read(data)[1].codebook.tolist() == [[1, 2, 3, 255], [5, 6, 7, 0]]

@@ -49,6 +49,19 @@ def cases() -> dict[str, bytes]:
     files["RGB-3-k9-tiles"] = codec.encode(picture(*rgb, 9, (29, 23)), tile=(8, 10))
     metadata = codec.Metadata(icc_profile=b"icc", exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
     files["RGB-3-k4-metadata"] = codec.encode(picture(*rgb, 4, (29, 23)), metadata=metadata)
+    for mode, dtype, channels in KINDS[1:]:
+        steps = (
+            np.arange(90)[:, None] * [7, 3, 250, 1][:channels] * 255 ** (np.dtype(dtype).itemsize - 1)
+        ) & (2 ** (8 * np.dtype(dtype).itemsize) - 1)
+        codebook = steps.astype(f"u{np.dtype(dtype).itemsize}").view(dtype)
+        regular = Indexed(codebook, picture(mode, dtype, channels, 90, (29, 23)).labels, mode)
+        files[f"{mode.replace(';', '')}-{channels}-k90-regular"] = codec.encode(regular)
+    for k in (4, 256, 300):
+        noise = np.random.default_rng(k).integers(0, k, (3, 5))
+        noise[0, 0] = k - 1
+        files[f"RGB-3-k{k}-noise"] = codec.encode(Indexed(picture(*rgb, k, (2, 2)).codebook, noise))
+    ids = picture(*KINDS[7], 600, (29, 23))
+    files["I16-1-k600-tiles-metadata"] = codec.encode(ids, tile=(11, 9), metadata=metadata)
     palette = picture(*KINDS[5], 30, (29, 23))
     files["P-3-k30-clear"] = codec.encode(palette, metadata=codec.Metadata(transparency=3))
     files["P-3-k30-alphas"] = codec.encode(palette, metadata=codec.Metadata(transparency=b"\x00\x80\xff\x40"))

@@ -89,6 +89,8 @@ CASES = {
     "chunk-duplicate_xmp": header() + 2 * pack_chunk(container.XMP, b"xmp") + TILE,
     "chunk-duplicate_index": two_tiles(2 * index(7, 7)),
     "chunk-order_metadata-between-tiles": two_tiles(index(7, 9), pack_chunk(container.XMP, b"xmp")),
+    "chunk-order_metadata-after-index": two_tiles(index(7, 7) + pack_chunk(container.XMP, b"xmp")),
+    "chunk-order_unknown-after-index": two_tiles(index(7, 7) + pack_chunk(ord("q"), b"")),
     "index-presence_none": two_tiles(b""),
     "index-presence_one-tile": header() + index(7) + TILE,
     "index-length_1-of-2": two_tiles(index(7)),
