@@ -321,10 +321,13 @@ def _words(codebook: Array) -> Array:
 
 
 def with_alpha(codebook: Array, transparency: int | bytes | None) -> Array:
-    """Join a palette's transparency, as Pillow keeps it, to its codebook as alpha."""
+    """Join a palette's transparency, as Pillow keeps it, to its codebook as alpha.
+
+    Entries it does not name keep the alpha they have.
+    """
     if transparency is None:
         return codebook
-    alpha = np.full(len(codebook), 255, np.uint8)
+    alpha = np.full(len(codebook), 255, np.uint8) if codebook.shape[1] == 3 else codebook[:, 3].copy()
     if isinstance(transparency, int):
         alpha[transparency : transparency + 1] = 0
     else:

@@ -78,7 +78,8 @@ class Indexed:
     mode: str = ""
 
     def __post_init__(self) -> None:
-        codebook, labels = np.ascontiguousarray(self.codebook), np.asarray(self.labels)
+        codebook, labels = np.asarray(self.codebook), np.asarray(self.labels)
+        codebook = np.ascontiguousarray(codebook, codebook.dtype.newbyteorder("="))
         if codebook.ndim != 2 or not codebook.size:
             raise ValueError(f"codebook must have shape (k, channels), not {codebook.shape}")
         if labels.ndim != 2 or not labels.size:

@@ -74,7 +74,7 @@ def quantize(pixels: Array, k: int | None = None, *, random_state: int = 0, pale
     """
     kind, pixels = _check_pixels(pixels)
     count = check_k(k, kind.mode)
-    seed = _check_random_state(random_state)
+    seed = check_random_state(random_state)
     values = _pack(pixels)
     colours, counts = _histogram(values)
     if k is None and len(colours) > count and kind.dtype != "uint8":
@@ -103,7 +103,8 @@ def check_k(k: object, mode: str) -> int:
     return count
 
 
-def _check_random_state(random_state: object) -> int:
+def check_random_state(random_state: object) -> int:
+    """Return the seed that the option random_state gives."""
     if not isinstance(random_state, SupportsIndex):
         raise TypeError(f"random_state must be an int, not {random_state!r}")
     seed = operator.index(random_state)
@@ -424,6 +425,7 @@ def _move_centres(fit: KMeans, points: Array, weights: Array, moves: int) -> Arr
     )
     np.fill_diagonal(loss, np.inf)
     partner = loss.argmin(axis=1)
+    moves = min(moves, int(np.count_nonzero(error)))  # splitting points that are alike would part nothing
     split = np.argsort(-error, kind="stable")[:moves]
     taken = set(split.tolist())
     free: list[int] = []

@@ -171,6 +171,7 @@ def index_image(
     width, height = im.size
     if not (width and height):
         raise ValueError(f"cannot write an empty image ({width}x{height}) as KMC")
+    kmeans.check_random_state(random_state)
     k = _default_k(im) if k is None else k
     im = _in_stored_mode(im, transparency)
     if im.mode != "P":
@@ -233,7 +234,7 @@ def _lab_to_rgb(im: Image.Image) -> Image.Image:
 def _index_palette(im: Image.Image, k: int) -> Indexed | None:
     """Keep a palette image as it is, unless it uses more than k entries of its palette."""
     labels = np.asarray(im)
-    used = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+    used = np.flatnonzero(im.histogram())
     if len(used) > k:
         return None
     assert im.palette is not None  # as Pillow gives every image of mode P one
@@ -255,4 +256,6 @@ def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:
         "xmp": options.get("xmp"),
         "dpi": options.get("dpi"),
     }
-    return cast(codec.Metadata, {name: value for name, value in given.items() if value})
+    absent = (type(None), bytes)
+    present = {name: value for name, value in given.items() if not isinstance(value, absent) or value}
+    return cast(codec.Metadata, present)

@@ -224,7 +224,13 @@ def test_decoded_arrays_can_be_written_to(k, tile):
     assert decoded.codebook.flags.writeable
 
 
-def test_transparency_replaces_the_alpha_of_a_palette():
+@pytest.mark.parametrize("dtype", [">u2", ">i4"])
+def test_a_big_endian_codebook_is_stored_right(dtype):
+    picture = Indexed(np.array([[1], [300]], dtype), np.array([[0, 1]]))
+    assert kmc_format.decode(kmc_format.encode(picture)).codebook.tolist() == [[1], [300]]
+
+
+def test_transparency_replaces_the_alpha_it_names():
     codebook = np.array([[1, 2, 3, 40], [5, 6, 7, 80]], np.uint8)
     data = codec.encode(Indexed(codebook, np.array([[0, 1]]), "P"), metadata={"transparency": 1})
-    assert read(data)[1].codebook.tolist() == [[1, 2, 3, 255], [5, 6, 7, 0]]
+    assert read(data)[1].codebook.tolist() == [[1, 2, 3, 40], [5, 6, 7, 0]]

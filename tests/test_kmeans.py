@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -202,3 +204,12 @@ def test_a_numpy_integer_is_an_int():
 def test_pixels_of_another_kind_are_refused(pixels, error):
     with pytest.raises(error, match="pixels must"):
         quantize(pixels)
+
+
+@pytest.mark.parametrize("n", [80, 200, 300, 358])
+def test_one_colour_too_many_warns_of_nothing(n):
+    colours = np.random.default_rng(n).permutation(2**24)[:n].astype("<u4").view(np.uint8).reshape(1, n, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert quantize(colours[..., :3], n - 1).k == n - 1
+        assert quantize(np.arange(256, dtype=np.uint8)[None], 250).k == 250

@@ -482,6 +482,7 @@ def test_saving_over_the_file_being_read(tmp_path):
         ({"k": "many"}, TypeError),
         ({"tile": 0}, ValueError),
         ({"dpi": (0, 0)}, ValueError),
+        ({"dpi": 0}, TypeError),
         ({"exif": 5}, TypeError),
         ({"random_state": -1}, ValueError),
     ],
@@ -534,3 +535,20 @@ def test_memory_stays_flat():
             before = tracemalloc.get_traced_memory()[0]
     assert tracemalloc.get_traced_memory()[0] - before < 50_000
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("transparency", [1, b"\x09"])
+def test_an_rgba_palette_with_transparency_too_is_the_same_for_both_readers(transparency):
+    image = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    image.putpalette(bytes([1, 2, 3, 0, 4, 5, 6, 128, 7, 8, 9, 200]), "RGBA")
+    image.info["transparency"] = transparency
+    data = save(image)
+    expected = np.asarray(image.convert("RGBA"))
+    assert np.array_equal(np.asarray(load(data).convert("RGBA")), expected)
+    assert np.array_equal(kmc_format.decode(data).expand(), expected)
+
+
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_random_state_is_checked_even_where_nothing_is_clustered(mode):
+    with pytest.raises(TypeError, match="random_state must be an int"):
+        save(sample(mode), random_state="abc")
