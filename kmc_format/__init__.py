@@ -57,7 +57,9 @@ def encode(
     k: int | None = None,
     *,
     random_state: int = 0,
+    effort: int = codec.DEFAULT_EFFORT,
     tile: int | tuple[int, int] | None = None,
+    threads: int | None = None,
     icc_profile: bytes | None = None,
     exif: bytes | Image.Exif | None = None,
     xmp: bytes | None = None,
@@ -74,9 +76,15 @@ def encode(
         Number of colours, as for `quantize`; not for an `Indexed`, which has its own.
     random_state : int
         Seed for K-Means.
+    effort : int
+        How hard to make the labels small: 0 packs them, which decodes fastest; 1 models them; 2
+        models them best.
     tile : int or pair of int, optional
         Side, or width and height, of independent tiles in pixels. By default images over about
         one megapixel are cut into equal tiles of about that size.
+    threads : int, optional
+        How many tiles are coded at once; by default the environment variable ``KMC_THREADS`` or
+        the usable cores. The bytes are the same.
     icc_profile, exif, xmp : bytes, optional
         Metadata, stored as they are. `exif` may be a `PIL.Image.Exif`; an image's own
         `icc_profile` is the default.
@@ -106,7 +114,9 @@ def encode(
     options = {
         "k": k,
         "random_state": random_state,
+        "effort": effort,
         "tile": tile,
+        "threads": threads,
         "icc_profile": icc_profile,
         "exif": exif,
         "xmp": xmp,
@@ -115,20 +125,26 @@ def encode(
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(picture, Image.Image):
         return plugin.encode_image(picture, given)
+    codec.check_effort(effort)  # before clustering, which may take long
+    codec.check_threads(threads)
     if not isinstance(picture, Indexed):
         picture = kmeans.quantize(picture, k, random_state=random_state)
     elif k is not None:
         raise TypeError(f"k={k!r} is for pixels; an Indexed keeps its own k, {picture.k}")
-    return codec.encode(picture, tile=tile, metadata=plugin.given_metadata(given))
+    return codec.encode(
+        picture, effort=effort, tile=tile, threads=threads, metadata=plugin.given_metadata(given)
+    )
 
 
-def decode(source: Source) -> Indexed:
+def decode(source: Source, *, threads: int | None = None) -> Indexed:
     """Read codebook and labels of a KMC file.
 
     Parameters
     ----------
     source : str, PathLike, bytes or binary file object
         A path, the bytes of a file, or an open file that stands at its beginning.
+    threads : int, optional
+        How many tiles are decoded at once, as for `encode`.
 
     Returns
     -------
@@ -157,7 +173,7 @@ def decode(source: Source) -> Indexed:
         reader = Reader(file)
         header = codec.read_header(reader)
         Image._decompression_bomb_check(header.size)
-        picture = codec.decode(reader, header)
+        picture = codec.decode(reader, header, threads=threads)
     writable = np.require(picture.labels, requirements="W")
     return Indexed(picture.codebook, writable, picture.mode)
 

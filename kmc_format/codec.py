@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import struct
 import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, SupportsIndex, TypedDict
+from typing import Literal, NamedTuple, SupportsIndex, TypedDict, TypeVar
 
 import numpy as np
 
-from . import container
+from . import _labels, container
 from .container import Box, Front, Grid, Reader, Tile
 from .errors import FormatError, KMCError, UnsupportedError
 from .indexed import KINDS, Array, Indexed, Kind, label_dtype
 
-CODEBOOK_RAW, CODEBOOK_DEFLATED = 0, 1
-LABELS_PACKED = 0
+CODEBOOK_RAW, CODEBOOK_DEFLATED, CODEBOOK_MODELLED = 0, 1, 2
+LABELS_PACKED, LABELS_MODELLED = 0, 1
+
+DEFAULT_EFFORT = 1
+MAX_EFFORT = 2
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _TILE_SIDE = 1024  # automatic tiles have about this side squared
+_CANDIDATES = 4  # a modelled tile asks of 0 to 3 neighbours whether the label is theirs
+_RICH = 0x04  # in the first byte of a modelled tile, above two bits of candidates
+_TRIAL_PIXELS = 2**15  # times 2 or 4, by effort: on so many the number of candidates is tried
+_BOTH_PIXELS = 2**14  # up to so many, effort 2 also tries the smaller model, which learns faster
+_THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 
 
 class Metadata(TypedDict, total=False):
@@ -79,7 +92,12 @@ class Header:
 
 
 def encode(
-    indexed: Indexed, *, tile: int | tuple[int, int] | None = None, metadata: Metadata | None = None
+    indexed: Indexed,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    tile: int | tuple[int, int] | None = None,
+    threads: int | None = None,
+    metadata: Metadata | None = None,
 ) -> bytes:
     """Code a picture as the bytes of a KMC file.
 
@@ -87,21 +105,32 @@ def encode(
     ----------
     indexed : Indexed
         The picture; every label and codebook entry comes back as it is.
+    effort : int
+        0 packs labels, which decodes fastest; 1 models them; 2 models them best.
     tile : int or pair of int, optional
         Side, or width and height, of independent tiles in pixels. By default images over about
         one megapixel are cut into equal tiles of about that size.
+    threads : int, optional
+        How many tiles are coded at once: see `check_threads`. The bytes are the same.
     metadata : dict, optional
         See `Header`.
 
     Raises
     ------
     TypeError, ValueError
-        If `tile` or `metadata` are not what they should be.
+        If an argument is not what it should be.
     """
+    effort, threads = check_effort(effort), check_threads(threads)
     grid = Grid(*indexed.size, *_tile_size(indexed.size, tile))
     coding, codebook = _encode_codebook(indexed.codebook)
     front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
-    tiles = [_encode_tile(indexed.labels, box, indexed.k) for box in grid]
+    order = _coding_order(indexed.codebook)
+
+    def encode_tile(box: Box) -> bytes:
+        labels = indexed.labels[box.upper : box.lower, box.left : box.right]
+        return container.pack_chunk(*_encode_labels(labels, order, effort))
+
+    tiles = _map(encode_tile, grid, grid, threads)
     index = [container.pack_index(tiles)] if grid.count > 1 else []
     return b"".join(
         [container.pack_header(front), *_pack_metadata(metadata or {}, indexed.mode), *index, *tiles]
@@ -133,7 +162,7 @@ def read_header(reader: Reader) -> Header:
     )
 
 
-def decode(reader: Reader, header: Header, *, tolerant: bool = False) -> Indexed:
+def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: int | None = None) -> Indexed:
     """Read the labels that follow a header.
 
     Parameters
@@ -144,6 +173,8 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False) -> Indexed
         What `read_header` returned.
     tolerant : bool
         Give damaged or missing tiles label 0 instead of raising.
+    threads : int, optional
+        How many tiles are decoded at once: see `check_threads`.
 
     Returns
     -------
@@ -155,19 +186,26 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False) -> Indexed
     KMCError
         If a tile is damaged, missing, or coded in a way newer than this reader.
     """
+    threads = check_threads(threads)
     width, height = header.size
+    order = _coding_order(header.codebook)
+    # A single tile is the whole picture; several are put together as they come.
     labels = np.zeros((height, width) if header.tiles > 1 else (0, 0), label_dtype(header.k))
-    for tile in container.read_tiles(reader, header.front):
+
+    def decode_tile(tile: Tile) -> Array:
         try:
-            part = _decode_tile(tile, header.k)
+            part = _decode_tile(tile, order)
         except KMCError:
             if not tolerant:
                 raise
             part = np.zeros(_shape(tile.box), labels.dtype)
-        if header.tiles == 1:
-            labels = part
-        else:
+        if header.tiles > 1:
             labels[tile.box.upper : tile.box.lower, tile.box.left : tile.box.right] = part
+            return part[:0]
+        return part
+
+    parts = _map(decode_tile, container.read_tiles(reader, header.front), header.front.grid, threads)
+    labels = labels if header.tiles > 1 else parts[0]
     codebook = with_alpha(header.codebook, header.metadata.get("transparency"))
     return Indexed(codebook, labels, header.mode)
 
@@ -219,18 +257,89 @@ def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
     return math.ceil(width / columns), math.ceil(height / rows)
 
 
-def _encode_tile(labels: Array, box: Box, k: int) -> bytes:
-    packed = _pack(labels[box.upper : box.lower, box.left : box.right], _label_bits(k))
-    return container.pack_chunk(LABELS_PACKED, min(packed, _deflate(packed), key=len))
-
-
-def _decode_tile(tile: Tile, k: int) -> Array:
+def _decode_tile(tile: Tile, order: Order) -> Array:
     if tile.error:
         raise tile.error
-    if tile.coding != LABELS_PACKED:
-        raise UnsupportedError(
-            "label-coding", f"{tile.name}: label coding {tile.coding} is newer than this reader"
-        )
+    if tile.coding == LABELS_PACKED:
+        return _decode_packed(tile, len(order.labels))
+    if tile.coding == LABELS_MODELLED:
+        return _decode_modelled(tile, order)
+    raise UnsupportedError(
+        "label-coding", f"{tile.name}: label coding {tile.coding} is newer than this reader"
+    )
+
+
+def _encode_labels(labels: Array, order: Order, effort: int) -> tuple[int, bytes]:
+    """Code labels in the way that takes the fewest bytes at an effort."""
+    packed = _pack(labels, _label_bits(len(order.labels)))
+    packed = min(packed, _deflate(packed), key=len)
+    modelled = _encode_modelled(labels, order, effort, len(packed)) if effort else None
+    return (LABELS_PACKED, packed) if modelled is None else (LABELS_MODELLED, modelled)
+
+
+def _shape(box: Box) -> tuple[int, int]:
+    return box.lower - box.upper, box.right - box.left
+
+
+# --- Threads and efforts ------------------------------------------------------------------------
+
+
+def check_effort(effort: object) -> int:
+    """Return an effort as an int from 0 to 2, or raise what is wrong with it."""
+    if not isinstance(effort, SupportsIndex) or isinstance(effort, bool):
+        raise TypeError(f"effort must be an int from 0 to {MAX_EFFORT}, not {effort!r}")
+    if not 0 <= operator.index(effort) <= MAX_EFFORT:
+        raise ValueError(f"effort must be from 0 (fastest) to {MAX_EFFORT} (smallest), not {effort!r}")
+    return operator.index(effort)
+
+
+def check_threads(threads: object) -> int:
+    """Return how many threads to use at most.
+
+    That is `threads`, or the environment variable ``KMC_THREADS``, or the number of cores that
+    this process may use.
+    """
+    if threads is None:
+        given = os.environ.get("KMC_THREADS", "")
+        if not given:
+            return _usable_cores()
+        if not (given.isascii() and given.isdigit() and int(given)):
+            raise ValueError(f"the environment variable KMC_THREADS must be 1 or more, not {given!r}")
+        return int(given)
+    if not isinstance(threads, SupportsIndex) or isinstance(threads, bool):
+        raise TypeError(f"threads must be an int, not {threads!r}")
+    if operator.index(threads) < 1:
+        raise ValueError(f"threads must be 1 or more, not {threads!r}")
+    return operator.index(threads)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _map(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], grid: Grid, threads: int
+) -> list[_Result]:
+    """Map a function over the tiles of a grid, in threads where there is enough to do."""
+    threads = min(threads, grid.count)
+    if threads == 1 or grid.width * grid.height < _THREAD_PIXELS:
+        return [function(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
+
+    with ThreadPoolExecutor(threads, "kmc") as executor:
+        futures = [executor.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+# --- Packed labels ----------------------------------------------------------------------------
+
+
+def _decode_packed(tile: Tile, k: int) -> Array:
     height, width = _shape(tile.box)
     bits = _label_bits(k)
     length = height * -(-width * bits // 8)
@@ -241,13 +350,6 @@ def _decode_tile(tile: Tile, k: int) -> Array:
     if labels.max() >= k:
         raise FormatError("label", f"{tile.name}: label {labels.max()} is not below k = {k}")
     return labels
-
-
-def _shape(box: Box) -> tuple[int, int]:
-    return box.lower - box.upper, box.right - box.left
-
-
-# --- Packed labels ----------------------------------------------------------------------------
 
 
 def _label_bits(k: int) -> int:
@@ -279,17 +381,89 @@ def _unpack(packed: bytes, width: int, height: int, bits: int) -> Array:
     return np.ascontiguousarray(labels[:, :width])
 
 
+# --- Modelled labels ----------------------------------------------------------------------------
+
+
+class Order(NamedTuple):
+    """The order in which a model numbers the labels: one that puts like colours side by side."""
+
+    labels: Array  # (k,) uint8 or uint16: the label of each number
+    numbers: Array  # (k,) uint16: the number of each label
+    colours: Array  # (k, 4) uint8: the colour of each number, as far as the model knows it
+
+
+def _coding_order(codebook: Array) -> Order:
+    k, channels = codebook.shape
+    colours = np.zeros((k, 4), np.uint8)
+    if codebook.dtype == np.uint8:
+        # Along a Z-curve: by the highest bits of all channels first, then by the next ones.
+        key: Array = np.zeros(k, np.uint32)
+        for bit in range(7, -1, -1):
+            for channel in range(channels):
+                key = key << 1 | codebook[:, channel] >> bit & 1
+        order = np.argsort(key, kind="stable")
+        colours[:, :channels] = codebook[order]
+    else:
+        order = np.argsort(codebook[:, 0], kind="stable")
+        colours[:, 0] = np.arange(k) * 256 // k
+    numbers = np.empty(k, np.uint16)
+    numbers[order] = np.arange(k)
+    return Order(order.astype(label_dtype(k)), numbers, colours)
+
+
+def _encode_modelled(labels: Array, order: Order, effort: int, limit: int) -> bytes | None:
+    """Code labels by a model, the best of those worth trying; None where `limit` bytes do not do."""
+    numbers = order.numbers.take(labels)
+    height, width = numbers.shape
+    rows = min(max((_TRIAL_PIXELS << effort) // width, 1), height)
+    top = (height - rows) // 2
+    models = [effort == MAX_EFFORT] if effort < MAX_EFFORT or numbers.size > _BOTH_PIXELS else [False, True]
+    rich, candidates = _best_model(numbers[top : top + rows], order, models)
+    coded = _labels.encode_labels(numbers, order.colours, rich, candidates, max(limit - 1, 0))
+    return None if coded is None else bytes([rich * _RICH | candidates]) + coded
+
+
+def _best_model(numbers: Array, order: Order, models: list[bool]) -> tuple[bool, int]:
+    """Return which model, and with how many candidates, codes these labels in the fewest bytes."""
+    best, limit = (models[0], 0), 2 * numbers.size + 64
+    for rich in models:
+        for candidates in range(_CANDIDATES):
+            coded = _labels.encode_labels(numbers, order.colours, rich, candidates, limit)
+            if coded is not None and len(coded) < limit:
+                best, limit = (rich, candidates), len(coded)
+    return best
+
+
+def _decode_modelled(tile: Tile, order: Order) -> Array:
+    if not tile.payload or tile.payload[0] >= 2 * _RICH:
+        raise UnsupportedError("labels-model", f"{tile.name}: a model of labels newer than this reader")
+    model, k = tile.payload[0], len(order.labels)
+    numbers = np.empty(_shape(tile.box), np.uint16)
+    broken = _labels.decode_labels(
+        tile.payload[1:], numbers, order.colours, bool(model & _RICH), model % _RICH
+    )
+    if broken == "label":
+        raise FormatError("label", f"{tile.name}: a label is not below k = {k}")
+    if broken:
+        raise FormatError(
+            "labels-length", f"{tile.name}: {len(tile.payload)} bytes are more than its labels take"
+        )
+    return order.labels.take(numbers)
+
+
 # --- Codebook ---------------------------------------------------------------------------------
 
 
 def _encode_codebook(codebook: Array) -> tuple[int, bytes]:
-    """Code entries as they are, or, where that is shorter, as deflated planes of differences."""
+    """Code entries in the shortest way there is."""
     words = _words(codebook)
     raw = words.astype(words.dtype.newbyteorder(">")).tobytes()
     steps = np.diff(words, axis=0, prepend=np.zeros_like(words[:1]))  # unsigned, so it wraps
     planes = steps.astype(words.dtype.newbyteorder(">")).view(np.uint8).T.tobytes()
-    deflated = _deflate(planes)
-    return (CODEBOOK_DEFLATED, deflated) if len(deflated) < len(raw) else (CODEBOOK_RAW, raw)
+    modelled = _labels.encode_codebook(words.astype(np.uint32), 8 * words.itemsize)
+    # The first of the shortest: raw, where no other is shorter.
+    codings = {CODEBOOK_RAW: raw, CODEBOOK_DEFLATED: _deflate(planes), CODEBOOK_MODELLED: modelled}
+    return min(codings.items(), key=lambda item: len(item[1]))
 
 
 def _decode_codebook(front: Front, kind: Kind) -> Array:
@@ -306,6 +480,10 @@ def _decode_codebook(front: Front, kind: Kind) -> Array:
         planes = np.frombuffer(_inflate(front.codebook, length, "the codebook"), np.uint8)
         steps = np.ascontiguousarray(planes.reshape(-1, front.k).T).view(big)
         words = steps.cumsum(axis=0, dtype=big.newbyteorder("="))
+    elif front.codebook_coding == CODEBOOK_MODELLED:
+        words = np.empty((front.k, kind.channels), np.uint32)
+        if not _labels.decode_codebook(front.codebook, words, 8 * dtype.itemsize):
+            raise FormatError("codebook-length", f"a codebook takes less than {len(front.codebook)} bytes")
     else:
         raise UnsupportedError(
             "codebook-coding", f"codebook coding {front.codebook_coding} is newer than this reader"

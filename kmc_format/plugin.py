@@ -149,6 +149,9 @@ def _expand(indexed: Indexed) -> Image.Image:
 
 def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     """Code a Pillow image as the bytes of a KMC file, with the save options of the README."""
+    coding = {name: options[name] for name in ("effort", "tile", "threads") if options.get(name) is not None}
+    codec.check_effort(coding.get("effort", codec.DEFAULT_EFFORT))  # before clustering, which may take long
+    codec.check_threads(coding.get("threads"))
     indexed, metadata = index_image(
         im,
         options.get("k"),
@@ -161,7 +164,7 @@ def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     ):  # whose profile would be wrong for RGB
         options = {**options, "icc_profile": im.info.get("icc_profile")}
     metadata.update(given_metadata(options))
-    return codec.encode(indexed, tile=options.get("tile"), metadata=metadata)
+    return codec.encode(indexed, **coding, metadata=metadata)
 
 
 def index_image(

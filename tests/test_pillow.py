@@ -70,7 +70,7 @@ def test_opening_reads_only_the_header(monkeypatch):
 
 
 def test_pillow_lists_the_format():
-    command = [sys.executable, "-c", "import kmc_format, PIL.features; PIL.features.pilinfo()"]
+    command = [sys.executable, "-P", "-c", "import kmc_format, PIL.features; PIL.features.pilinfo()"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "\nKMC " in listing
     assert ".kmc" in listing
@@ -458,7 +458,7 @@ import sys, kmc_format
 from PIL import Image
 print(Image.open(sys.stdin.buffer).convert("L").size)
 """
-    command, pipe = [sys.executable, "-c", script], subprocess.PIPE
+    command, pipe = [sys.executable, "-P", "-c", script], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
         smooth().save(process.stdin, "KMC", k=5)
         process.stdin.close()

@@ -16,7 +16,7 @@ ICON = next(path for path in SAMPLES if path.stem == "icon")
 
 
 def run(script, *arguments, **environment):
-    command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
+    command = [sys.executable, "-P", "-W", "error", "-c", script, *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, **environment}
     ).stdout.split()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-KODAK = Path(__file__).resolve().parents[3] / "shared" / "images" / "kodak"
+IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
+KODAK = IMAGES / "kodak"
 
 
 def kodak(number: int) -> Image.Image:

@@ -11,11 +11,13 @@ import struct
 import zlib
 from pathlib import Path
 
-from kmc_format import container
+import numpy as np
+
+from kmc_format import _labels, container
 from kmc_format.container import SIGNATURE, pack_chunk, pack_varint
 
 GREY, RGB, PALETTE, BILEVEL = 1, 3, 5, 0
-TILED, DEFLATED = 0x80, 0x10
+TILED, DEFLATED, MODELLED = 0x80, 0x10, 0x20
 TILE = pack_chunk(0, b"\x10")  # three labels of two bits: 0 1 0
 ENTRIES = bytes([10, 20, 30])
 
@@ -43,6 +45,7 @@ def deflate(data):
 
 
 GOOD = header() + TILE
+BILEVEL_GREY = _labels.encode_codebook(np.array([[0], [128]], np.uint32), 8)
 
 CASES = {
     "signature_jpeg": b"\xff\xd8\xff\xe0" + bytes(60),
@@ -76,6 +79,8 @@ CASES = {
     "codebook-length_short": header(codebook=b"\x00\x01") + TILE,
     "codebook-length_long": header(codebook=bytes(12)) + TILE,
     "codebook-length_over-4k": header(codebook=bytes(13)) + TILE,
+    "codebook-length_modelled": header(MODELLED | GREY, codebook=b"\xff" * 12) + TILE,
+    "codebook-value_modelled-bilevel": header(MODELLED | BILEVEL, k=2, codebook=BILEVEL_GREY) + TILE,
     "codebook-value_bilevel": header(BILEVEL, k=2, codebook=b"\x00\x80") + pack_chunk(0, b"\x40"),
     "tile-size_0": header(GREY | TILED, tile=(0, 1)) + index(7) + TILE,
     "tile-size_large": header(GREY | TILED, tile=(4, 1)) + index(7) + TILE,
@@ -116,6 +121,11 @@ CASES = {
     + TILE,
     "label-coding_31": header() + pack_chunk(31, b"\x10"),
     "labels-length_long": header() + pack_chunk(0, b"\x10\x00"),
+    "labels-length_modelled": header() + pack_chunk(1, bytes(20)),
+    "labels-length_modelled-rich": header() + pack_chunk(1, b"\x07" + bytes(20)),
+    "labels-model_empty": header() + pack_chunk(1, b""),
+    "labels-model_bit-3": header() + pack_chunk(1, b"\x08"),
+    "labels-model_bit-7": header() + pack_chunk(1, b"\x80\x00"),
     "deflate_garbage": header(width=300) + pack_chunk(0, b"\xff" * 20),
     "deflate_empty": header() + pack_chunk(0, b""),
     "deflate_bomb": header(width=300) + pack_chunk(0, deflate(bytes(50_000))),
@@ -124,6 +134,8 @@ CASES = {
     "deflate_trailing": header(width=300) + pack_chunk(0, deflate(bytes(75)) + b"\0"),
     "deflate_codebook": header(GREY | DEFLATED, codebook=b"\xff\xff\xff") + TILE,
     "label_3-of-3": header() + pack_chunk(0, b"\x1c"),
+    "label_modelled": header() + pack_chunk(1, b"\x00" + b"\xff" * 8),
+    "label_modelled-rich": header(RGB, k=300, codebook=bytes(900)) + pack_chunk(1, b"\x04" + b"\xff" * 8),
 }
 
 if __name__ == "__main__":
