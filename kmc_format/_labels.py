@@ -9,6 +9,10 @@ computes in integers, so that every machine gets the same result. FORMAT.md, par
 One class codes in both directions, so encoder and decoder cannot drift apart. No index comes
 unmasked from the input: positions in the coded bytes are compared with their end, labels with k,
 and all others are bounded by construction.
+
+Loops over lanes are kept simple, each on arrays of its own, so that a compiler makes vector
+instructions of them on any machine. What is written lane by lane is not read as a vector soon
+after, nor the other way round but for single lanes: processors stall on that.
 """
 
 from __future__ import annotations
@@ -19,15 +23,29 @@ from typing import Any
 
 import cython
 
-LEAN, RICH = 0, 1
+# A model of labels is a number: 0 to 4, of which RICH makes the larger model.
+BLENDED = 0  # no candidates are asked (the lean model blends them into the digits)
+ASKED = 3  # up to so many candidates are asked
+NEAR = 4  # three candidates are asked, then a list of other labels nearby
+RICH = 8
 
-_LEAN_CELLS, _LEAN_ROWS = 6, 6  # features of a two-way and of a sixteen-way decision
-_RICH_CELLS, _RICH_ROWS = 16, 14
-_ROW_BITS = cython.declare(cython.int, 13)  # log2 of the rows a feature has
+_ROWS = cython.declare(cython.int, 4)  # features of a digit
+_RICH_ROWS = cython.declare(cython.int, 13)
+_BLENDED_ROWS = cython.declare(cython.int, 10)  # so many of them where candidates are blended in
+_CELLS = cython.declare(cython.int, 6)  # features of the question whether a label is a candidate's
+_RICH_CELLS = cython.declare(cython.int, 13)
 _DIRECT = cython.declare(cython.int, 8)  # so many features are single labels: no hash while they fit
-_PRIOR = cython.declare(cython.int, 10)  # nats / 1024 that a unit of colour distance costs at first
-_MOST = cython.declare(cython.int, 5400)  # largest logit of a row, so that no sum of them overflows 16 bits
+_NEAR_BITS = cython.declare(cython.int, 13)  # log2 of the rows of a feature of the list
+_NEAR_PLACES = cython.declare(cython.int, 26)
+_MARGIN = cython.declare(cython.int, 8)  # labels that are known on either side of a row
+_PRIOR = cython.declare(cython.int, 12)  # nats / 1024 that a unit of colour distance costs at first
+_MOST = cython.declare(cython.int, 6700)  # largest logit of a row, so that no sum of them overflows 16 bits
+_NEVER = cython.declare(cython.int, -32768)  # the logit of a lane that is known not to come
+_STEEPEST = cython.declare(cython.int, 1407)  # largest logit of a question, in nats / 128
+_SURE = cython.declare(cython.int, 131056)  # largest logit of a cell, in nats / 16384
+_HEAVIEST = cython.declare(cython.int, 524287)  # largest weight, in either part
 _LEVELS = cython.declare(cython.int, 10)  # of trust, by visits
+_NODES = cython.declare(cython.int, 23)  # of the curve that refines a probability
 _NEAREST = cython.declare(cython.int, 64)  # codebook entries that are looked back
 _CONTEXT = cython.declare(cython.int, 70)  # adaptive bits for numbers of one kind
 
@@ -37,17 +55,33 @@ _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 def _logistic_table() -> Any:
     """2^15 / (1 + exp(-i / 128)), by repeated multiplication with exp(-1 / 128) * 2^32."""
     power, table = 1 << 32, []
-    for _ in range(1408):
+    for _ in range(_STEEPEST + 1):
         table.append(min((1 << 47) // ((1 << 32) + power), 32766))
         power = power * 4261542741 >> 32
     return array("H", table)
 
 
+def _falling(first: int, last: int) -> list[int]:
+    """A rate that falls with the square root of the visits."""
+    return [max(math.isqrt(first * first // (n + 1)), last) for n in range(256)]
+
+
 _LOGISTIC = _logistic_table()
-_CELL_RATE = array("i", [max(math.isqrt((1 << 30) * 9 // 40 // (n + 1)), 1200) for n in range(256)])
-_ROW_RATE = array("h", [max(math.isqrt(2458 * 2458 // (n + 1)), 123) for n in range(256)])
+_CELL_RATE = (array("i", _falling(15543, 1200)), array("i", _falling(19107, 1200)))
+_ROW_RATE = (array("h", _falling(3000, 0)), array("h", _falling(2700, 0)))
+_COPY_RATE = array("i", _falling(1000, 60))
 _BIT_RATE = array("i", [max((5 << 16) // (5 * n + 8), 1 << 10) for n in range(64)])
 _TRUST = array("B", [sum(n >= x for x in (1, 2, 3, 5, 8, 14, 30, 80, 200)) for n in range(256)])
+_ORDER = array("h", range(32))
+_CURVE = [
+    2 * (_LOGISTIC[t] if t >= 0 else 32768 - _LOGISTIC[-t])
+    for t in (max(min(128 * n - 1408, _STEEPEST), -_STEEPEST) for n in range(_NODES))
+]
+# Where the list looks for labels: columns to the right, and rows up.
+_NEAR_X = array(
+    "b", [-1, 2, 0, -2, -2, 1, -1, 3, -3, 4, -4, 2, -2, 0, 5, 6, 7, -5, 3, -3, 8, -6, 4, -4, 5, 6]
+)
+_NEAR_Y = array("b", [1, 1, 2, 0, 1, 2, 2, 1, 1, 1, 1, 2, 2, 3, 1, 1, 1, 1, 2, 2, 1, 1, 2, 2, 2, 2])
 
 
 @cython.cfunc
@@ -75,9 +109,9 @@ def _clamp(value: cython.int, low: cython.int, high: cython.int) -> cython.int:
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def _square(q: cython.p_ushort) -> cython.void:
+def _square(lanes: cython.int, q: cython.p_ushort) -> cython.void:
     j: cython.Py_ssize_t
-    for j in range(16):
+    for j in range(lanes):
         q[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, q[j]) * q[j]) >> 16)
 
 
@@ -98,43 +132,73 @@ class _Coder:
 
     bit_p: cython.ushort[::1]
     bit_n: cython.uchar[::1]
+    bit_rate: cython.int[::1]
 
     rich: cython.bint
+    near: cython.bint
     candidates: cython.int
+    candidate: cython.int[::1]
     logistic: cython.ushort[::1]
-    cell_rate: cython.int[::1]
-    row_rate: cython.short[::1]
-    bit_rate: cython.int[::1]
     trust: cython.uchar[::1]
+    order: cython.short[::1]
 
     colours: cython.uchar[:, ::1]
     k: cython.int
     digits: cython.int
+    lanes: cython.int
     nodes: cython.uint
     direct: cython.bint
 
-    cells: cython.int  # features of a two-way decision
+    # Whether a label is a candidate's: cells of one logit each, in the rich model weighted and refined
     cell_bits: cython.int
-    cell: cython.short[::1]
+    cell: cython.int[::1]
     cell_n: cython.uchar[::1]
+    cell_rate: cython.int[::1]
     cell_at: cython.uint[::1]
     cell_w: cython.int[::1]
     cell_s: cython.int[::1]
+    curve: cython.ushort[::1]
 
-    rows: cython.int  # features of a sixteen-way decision
+    # Its digits: rows of a logit for each lane, in the rich model weighted
+    row_bits: cython.int
     row: cython.short[::1]
     row_n: cython.uchar[::1]
+    row_rate: cython.short[::1]
     row_at: cython.uint[::1]
     row_w: cython.int[::1]
     row_s: cython.int[::1]
+    equal: cython.int
+    label_count: cython.uint  # labels coded by digits
     context: cython.uint[::1]
+
+    copy: cython.int[::1]  # of a pattern: logits for the labels of W and N
+    copy_n: cython.uchar[::1]
+    copy_rate: cython.int[::1]
+
+    near_x: cython.schar[::1]
+    near_y: cython.schar[::1]
+    list_rows: cython.uint  # where the rows of the list begin, after the others
+
+    # The last four rows, with a margin of labels on either side, so that no neighbour need ask
+    # where the edges are
+    recent: cython.ushort[::1]
+    width: cython.Py_ssize_t
+    stride: cython.Py_ssize_t
+    pattern: cython.ushort[::1]  # which labels of the rows above are equal,
+    pattern2: cython.ushort[::1]
+    before: cython.uchar[::1]  # and how many in a row, in the last four rows
+    after: cython.uchar[::1]
+    referring: cython.bint
+    reference: cython.ushort[:, ::1]
+    run: cython.int  # labels in a row that were that of W
+    seen: cython.ushort[::1]  # of a wide neighbourhood, the label that came after it last
+    seen_n: cython.uchar[::1]
 
     def __init__(self, data: Any, decoding: Any) -> None:
         self.data = data
         self.end = len(data)
         self.decoding = decoding
-        self.logistic, self.trust = _LOGISTIC, _TRUST
-        self.cell_rate, self.row_rate, self.bit_rate = _CELL_RATE, _ROW_RATE, _BIT_RATE
+        self.bit_rate = _BIT_RATE
         # The first byte that an encoder would write is always 0, and left out.
         self.at = 0 if decoding else -1
         self.low = self.held = self.pending = self.code = 0
@@ -317,456 +381,911 @@ class _Coder:
 
     # --- Labels -----------------------------------------------------------------------------------
 
-    def model_labels(self, labels: Any, colours: cython.uchar[:, ::1], rich: Any, candidates: Any) -> None:
-        """Set the model of labels to its start."""
-        pixels = labels.shape[0] * labels.shape[1]
+    def model_labels(self, labels: Any, colours: cython.uchar[:, ::1], model: Any, reference: Any) -> None:
+        """Set a model of labels to its start."""
+        height, width = labels.shape
+        pixels = height * width
         self.colours = colours
         self.k = colours.shape[0]
-        self.rich, self.candidates = rich, candidates
-        self.digits = 1 if self.k <= 16 else 2 if self.k <= 256 else 3 if self.k <= 4096 else 4
+        self.rich = model >= RICH
+        self.candidates = min(model % RICH, ASKED)
+        self.near = model % RICH == NEAR
+        self.logistic, self.trust, self.order = _LOGISTIC, _TRUST, _ORDER
+        self.cell_rate, self.row_rate = _CELL_RATE[model >= RICH], _ROW_RATE[model >= RICH]
+        self.width, self.stride = width, width + 2 * _MARGIN
+        self.recent = array("H", bytes(8 * self.stride))
+        self.pattern = array("H", bytes(2 * width))
+        self.pattern2 = array("H", bytes(2 * width))
+        self.run = self.label_count = 0
+        self.referring = reference is not None
+        if self.referring:
+            self.reference = reference
+
+        self.lanes = 32 if 16 < self.k <= 32 else 16
+        self.digits = 1 if self.k <= 32 else 2 if self.k <= 256 else 3 if self.k <= 4096 else 4
         self.nodes = ((1 << 4 * self.digits) - 1) // 15
-        self.direct = self.k * self.nodes <= 1 << _ROW_BITS
-        self.cells = _RICH_CELLS if rich else _LEAN_CELLS
-        self.rows = _RICH_ROWS if rich else _LEAN_ROWS
-        self.cell_bits = min(max(pixels.bit_length() + 2, 8), 18 if rich else 16) if candidates else 2
-        cells: int = self.cells
-        rows: int = self.rows
-        self.cell = array("h", bytes(2 * cells << self.cell_bits))
-        self.cell_n = bytearray(cells << self.cell_bits)
-        self.cell_at = array("I", bytes(4 * cells))
-        self.cell_w = array("i", [118000]) * (4 * cells * _LEVELS)
-        self.cell_s = array("i", bytes(4 * 4 * 64 * cells))
-        self.row = array("h", bytes(32 * rows << _ROW_BITS))
-        self.row_n = bytearray(rows << _ROW_BITS)
+        self.row_bits = 13
+        if self.digits > 2 or (self.rich and self.candidates):  # more than single labels pick rows
+            self.row_bits = min(max(pixels.bit_length() - 4, 13), 15)
+        self.direct = self.k * self.nodes <= 1 << self.row_bits
+        rows: int = _RICH_ROWS if self.rich else _ROWS
+        self.list_rows = (rows << self.row_bits) * self.lanes // 16
+        all_rows: int = (rows << self.row_bits) * self.lanes // 16 + (_ROWS << _NEAR_BITS if self.near else 0)
+        self.row = array("h", bytes(32 * all_rows))
+        self.row_n = bytearray(all_rows)
         self.row_at = array("I", bytes(4 * rows))
-        self.row_w = array("i", [235930]) * (4 * rows * _LEVELS)
-        self.row_s = array("i", bytes(4 * 4 * 16 * rows))
-        self.context = array("I", bytes(4 * 16))
+        self.context = array("I", bytes(4 * _RICH_ROWS))
+        self.candidate = array("i", bytes(4 * ASKED))
+
+        cells: int = _RICH_CELLS if self.rich else _CELLS
+        self.cell_bits = min(max(pixels.bit_length() + 2, 8), 18 if self.rich else 16)
+        if self.candidates:
+            self.cell = array("i", bytes(4 * cells << self.cell_bits))
+            self.cell_n = bytearray(cells << self.cell_bits)
+            self.cell_at = array("I", bytes(4 * cells))
+        else:
+            self.copy = array("i", bytes(8 * self.digits << 16))
+            self.copy_n = bytearray(self.digits << 16)
+            self.copy_rate = _COPY_RATE
+        if self.near:
+            self.near_x, self.near_y = _NEAR_X, _NEAR_Y
+        if self.rich:
+            self.row_w = array("i", [235930]) * (self.digits * rows * _LEVELS)
+            self.row_s = array("i", bytes(4 * self.digits * 16 * rows))
+        if self.rich and self.candidates:
+            self.cell_w = array("i", [118000]) * (ASKED * cells * _LEVELS)
+            self.cell_s = array("i", bytes(4 * ASKED * 64 * cells))
+            self.curve = array("H", _CURVE) * (ASKED * 256)
+            self.seen = array("H", bytes(2 << self.cell_bits))
+            self.seen_n = bytearray(1 << self.cell_bits)
+            self.before = bytearray([7]) * (4 * width)
+            self.after = bytearray([24]) * (4 * width)
+
+    def code_labels(self, labels: cython.ushort[:, ::1]) -> bool:
+        """Code a plane of labels row by row; False where a coded label is not below k."""
+        y: cython.Py_ssize_t
+        valid: cython.bint = True
+        with cython.nogil:
+            for y in range(labels.shape[0]):
+                self.begin_row(y)
+                # Written out, so that a compiler makes a version for each
+                if self.candidates:
+                    valid = self.asked_row(labels, y)
+                elif self.rich and self.lanes == 32:
+                    valid = self.blended_row(True, 32, labels, y)
+                elif self.rich:
+                    valid = self.blended_row(True, 16, labels, y)
+                elif self.lanes == 32:
+                    valid = self.blended_row(False, 32, labels, y)
+                else:
+                    valid = self.blended_row(False, 16, labels, y)
+                if not valid:
+                    break
+                self.end_row(y)
+        return valid
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def row_start(self, y: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        return (y & 3) * self.stride + _MARGIN
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def flag(self, candidate: cython.int, pattern: cython.int, bit: cython.int) -> cython.int:
-        """Code whether a label is that of a neighbour, and learn from it."""
+    def begin_row(self, y: cython.Py_ssize_t) -> cython.void:
+        """Set the margin on the left, and find which labels above are equal, for a whole row at once."""
+        recent: cython.ushort[::1] = self.recent
+        o: cython.Py_ssize_t = self.row_start(y)
+        n: cython.Py_ssize_t = self.row_start(y - 1)
+        nn: cython.Py_ssize_t = self.row_start(y - 2)
+        x: cython.Py_ssize_t
+        for x in range(1, _MARGIN + 1):
+            recent[o - x] = recent[n]
+        for x in range(self.width):
+            self.pattern[x] = (
+                (recent[n + x] == recent[n + x + 1]) << 1
+                | (recent[n + x] == recent[n + x - 1]) << 3
+                | (recent[n + x] == recent[nn + x]) << 5
+                | (recent[n + x - 1] == recent[n + x + 1]) << 7
+                | (recent[n + x + 2] == recent[n + x + 1]) << 8
+                | (recent[n + x + 2] == recent[n + x]) << 9
+                | (recent[n + x - 2] == recent[n + x - 1]) << 10
+                | (recent[nn + x] == recent[n + x + 1]) << 13
+                | (recent[nn + x] == recent[n + x - 1]) << 14
+            )
+        if self.candidates == 0:
+            return
+        for x in range(self.width):
+            self.pattern2[x] = (
+                (recent[nn + x + 1] == recent[n + x + 1]) << 2
+                | (recent[nn + x + 1] == recent[nn + x]) << 3
+                | (recent[nn + x - 1] == recent[n + x - 1]) << 4
+                | (recent[nn + x - 1] == recent[nn + x]) << 5
+                | (recent[n + x + 3] == recent[n + x + 2]) << 8
+                | (recent[n + x + 3] == recent[n + x + 1]) << 9
+                | (recent[nn + x + 1] == recent[n + x]) << 10
+            )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def end_row(self, y: cython.Py_ssize_t) -> cython.void:
+        """Set the margin on the right, and count how far each label goes on to either side."""
+        recent: cython.ushort[::1] = self.recent
+        width: cython.Py_ssize_t = self.width
+        o: cython.Py_ssize_t = self.row_start(y)
+        at: cython.Py_ssize_t = (y & 3) * width
+        x: cython.Py_ssize_t
+        far: cython.int
+        for x in range(_MARGIN):
+            recent[o + width + x] = recent[o + width - 1]
+        if not (self.rich and self.candidates):
+            return
+        far = _MARGIN - 1
+        for x in range(width):
+            far = _clamp(far + 1, 0, 7) if recent[o + x] == recent[o + x - 1] else 0
+            self.before[at + x] = far
+        far = _MARGIN - 1
+        for x in range(width - 1, -1, -1):
+            far = _clamp(far + 1, 0, 24) if recent[o + x] == recent[o + x + 1] else 0
+            self.after[at + x] = far
+
+    # --- Lanes: one of 16 or 32 by the softmax of their logits -----------------------------------
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def code_lane(
+        self, lanes: cython.int, logit: cython.p_short, error: cython.p_short, symbol: cython.int
+    ) -> cython.int:
+        """Code a lane, and leave in `error` how far each frequency was from what came."""
+        below = cython.declare(cython.ushort[32])
+        power = cython.declare(cython.ushort[32])
+        frequency = cython.declare(cython.ushort[32])
+        inverse = cython.declare(cython.ushort[32])
+        j: cython.Py_ssize_t
+        i: cython.int
+        unit: cython.uint = self.range_ >> 15
+        target: cython.int = _clamp(cython.cast(cython.int, self.code // unit), 0, 32767)
+        most: cython.short = -32768
+        for j in range(lanes):
+            most = logit[j] if logit[j] > most else most
+        for j in range(lanes):
+            below[j] = cython.cast(cython.ushort, most - logit[j])
+        for j in range(lanes):
+            below[j] = 4095 if below[j] > 4095 else below[j]
+        for j in range(lanes):
+            below[j] = below[j] << 4
+        # exp(-16 t) as (1 - t + t^2 / 2)^16
+        for j in range(lanes):
+            power[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, below[j]) * below[j]) >> 16)
+        for j in range(lanes):
+            power[j] = 65535 - below[j] + (power[j] >> 1)
+        _square(lanes, power)
+        _square(lanes, power)
+        _square(lanes, power)
+        _square(lanes, power)
+        total: cython.uint = 0
+        for j in range(lanes):
+            power[j] = power[j] >> 1
+        for j in range(lanes):
+            total += power[j]
+        total = cython.cast(cython.uint, (32768 - lanes) << 16) // total
+        for j in range(lanes):
+            inverse[j] = cython.cast(cython.ushort, total)
+        for j in range(lanes):
+            frequency[j] = (
+                cython.cast(cython.ushort, (cython.cast(cython.uint, power[j]) * inverse[j]) >> 16) + 1
+            )
+
+        # The lane is found in two steps, four lanes at a time and then one.
+        group: cython.int = 0
+        start: cython.int = 0
+        end: cython.int = 0
+        after: cython.bint
+        if self.decoding:
+            for i in range((lanes >> 2) - 1):
+                end += frequency[4 * i] + frequency[4 * i + 1] + frequency[4 * i + 2] + frequency[4 * i + 3]
+                after = end <= target
+                group += after
+                start = end if after else start
+        else:
+            group = symbol >> 2
+            for i in range(group):
+                start += frequency[4 * i] + frequency[4 * i + 1] + frequency[4 * i + 2] + frequency[4 * i + 3]
+        one: cython.int = start + frequency[4 * group]
+        two: cython.int = one + frequency[4 * group + 1]
+        three: cython.int = two + frequency[4 * group + 2]
+        if self.decoding:
+            symbol = 4 * group + (one <= target) + (two <= target) + (three <= target)
+        i = symbol & 3
+        start = start if i == 0 else one if i == 1 else two if i == 2 else three
+        unit_start: cython.uint = start * unit
+        self.narrow(unit_start, frequency[symbol] * unit if symbol < lanes - 1 else self.range_ - unit_start)
+        came: cython.short = symbol
+        for j in range(lanes):
+            error[j] = (32767 if self.order[j] == came else 0) - cython.cast(cython.short, frequency[j])
+        return symbol
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def tilt(
+        self, lanes: cython.int, logit: cython.p_short, lane: cython.short, by: cython.short
+    ) -> cython.void:
+        j: cython.Py_ssize_t
+        for j in range(lanes):
+            logit[j] += by if self.order[j] == lane else 0
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def add_rows(self, lanes: cython.int, logit: cython.p_short) -> cython.void:
+        """Add up four rows, without weights."""
+        j: cython.Py_ssize_t
+        a: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[0]) * lanes
+        b: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[1]) * lanes
+        c: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[2]) * lanes
+        d: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[3]) * lanes
+        for j in range(lanes):
+            logit[j] = (
+                cython.cast(
+                    cython.short, self.row[a + j] + self.row[b + j] + self.row[c + j] + self.row[d + j]
+                )
+                >> 2
+            )
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def step_row(self, lanes: cython.int, at: cython.uint, error: cython.p_short) -> cython.void:
+        """Take a step down the gradient: rounded, since a bias would add up."""
+        a: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, at) * lanes
+        n: cython.int = self.row_n[at]
+        rate: cython.short = self.row_rate[n]
+        most: cython.short = _MOST
+        least: cython.short = -_MOST
+        step: cython.short
+        logit: cython.short
+        j: cython.Py_ssize_t
+        self.row_n[at] = n + (n < 255)
+        for j in range(lanes):
+            step = cython.cast(cython.short, (cython.cast(cython.int, error[j]) * rate) >> 16)
+            logit = self.row[a + j] + cython.cast(cython.short, (step + 1) >> 1)
+            logit = logit if logit < most else most
+            self.row[a + j] = logit if logit > least else least
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def code_lean(
+        self, lanes: cython.int, logit: cython.p_short, error: cython.p_short, symbol: cython.int
+    ) -> cython.int:
+        """Code a lane by logits made of four rows, and let these learn."""
+        symbol = self.code_lane(lanes, logit, error, symbol)
+        i: cython.int
+        for i in range(4):
+            self.step_row(lanes, self.row_at[i], error)
+        return symbol
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def weigh_rows(
+        self,
+        asked: cython.bint,
+        rows: cython.int,
+        lanes: cython.int,
+        place: cython.int,
+        logit: cython.p_short,
+    ) -> cython.void:
+        """Add up rows by their weights: by trust in each, and, after questions, by what is equal."""
+        part = cython.declare(cython.short[32])
+        factor: cython.short
+        i: cython.int
+        j: cython.Py_ssize_t
+        a: cython.Py_ssize_t
+        w: cython.int
+        for j in range(lanes):
+            logit[j] = 0
+        for i in range(rows):
+            a = cython.cast(cython.Py_ssize_t, self.row_at[i]) * lanes
+            w = self.row_w[self.weight_at(place, i)]
+            if asked:
+                w += self.row_s[(place * 16 + self.equal) * _RICH_ROWS + i]
+            factor = _clamp(w >> 4, -8192, 24576)
+            for j in range(lanes):
+                part[j] = self.row[a + j]
+            for j in range(lanes):
+                logit[j] += cython.cast(cython.short, (cython.cast(cython.int, factor) * part[j]) >> 16)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def weight_at(self, place: cython.int, i: cython.int) -> cython.int:
+        return (place * _RICH_ROWS + i) * _LEVELS + self.trust[self.row_n[self.row_at[i]]]
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def code_rich(
+        self,
+        asked: cython.bint,
+        rows: cython.int,
+        lanes: cython.int,
+        place: cython.int,
+        logit: cython.p_short,
+        error: cython.p_short,
+        symbol: cython.int,
+    ) -> cython.int:
+        """Code a lane by logits made of weighted rows, and let weights and rows learn."""
+        i: cython.int
+        j: cython.Py_ssize_t
+        a: cython.Py_ssize_t
+        w: cython.int
+        total: cython.int
+        symbol = self.code_lane(lanes, logit, error, symbol)
+        if self.label_count & 1:  # often enough for the weights
+            for i in range(rows):
+                a = cython.cast(cython.Py_ssize_t, self.row_at[i]) * lanes
+                total = 0
+                for j in range(lanes):
+                    total += cython.cast(cython.int, error[j]) * self.row[a + j]
+                w = self.weight_at(place, i)
+                self.row_w[w] = _clamp(self.row_w[w] + ((total + (1 << 13)) >> 14), -_HEAVIEST, _HEAVIEST)
+                if asked:
+                    w = (place * 16 + self.equal) * _RICH_ROWS + i
+                    self.row_s[w] = _clamp(self.row_s[w] + ((total + (1 << 15)) >> 16), -_HEAVIEST, _HEAVIEST)
+        for i in range(rows):
+            self.step_row(lanes, self.row_at[i], error)
+        return symbol
+
+    # --- A label as its digits ---------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def find_contexts(
+        self, rich: cython.bint, x: cython.Py_ssize_t, y: cython.Py_ssize_t, NE: cython.uint
+    ) -> cython.void:
+        """Set the contexts of the rows: labels around, and colours that they suggest."""
+        o: cython.Py_ssize_t = self.row_start(y) + x
+        n: cython.Py_ssize_t = self.row_start(y - 1) + x
+        i: cython.int
+        w: cython.int
+        self.context[0] = self.recent[o - 1]
+        self.context[1] = self.recent[n]
+        self.context[2] = self.recent[n - 1]
+        self.context[3] = NE
+        if not rich:
+            return
+        self.context[4] = self.recent[o - 2]
+        self.context[5] = self.recent[self.row_start(y - 2) + x]
+        self.context[6] = self.recent[n + 2]
+        self.context[7] = 0
+        self.context[8] = 0
+        self.context[9] = 0
+        for i in range(4):
+            w = self.colours[self.context[0], i]
+            self.context[9] = (
+                self.context[9] << 8 | _clamp(2 * w - self.colours[self.context[4], i], 0, 255) >> 4
+            )
+            w += self.colours[self.context[1], i]
+            self.context[8] = self.context[8] << 8 | _clamp(w - self.colours[self.context[2], i], 0, 255) >> 4
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def find_rows(
+        self, rows: cython.int, lanes: cython.int, place: cython.int, node: cython.uint, prefix: cython.int
+    ) -> cython.void:
+        """Find the row of each feature; one never seen before starts with what colours suggest."""
+        f: cython.int
+        at: cython.uint
+        for f in range(rows):
+            if self.direct and f < _DIRECT:
+                at = self.context[f] * self.nodes + node
+            else:
+                at = _hash(self.context[f], node) >> (32 - self.row_bits)
+            at += cython.cast(cython.uint, f) << self.row_bits
+            self.row_at[f] = at
+            if f < 4 and self.row_n[at] == 0:
+                self.start_row(f, at, lanes, place, prefix)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def start_row(
+        self, f: cython.int, at: cython.uint, lanes: cython.int, place: cython.int, prefix: cython.int
+    ) -> cython.void:
+        i: cython.int
+        j: cython.Py_ssize_t
+        label: cython.int
+        distance: cython.int
+        difference: cython.int
+        for j in range(lanes):
+            label = ((prefix << 4) + cython.cast(cython.int, j)) << 4 * place
+            distance = _MOST
+            if label < self.k:
+                # The colour in the middle stands for all that share the digit.
+                label += min(1 << 4 * place, self.k - label) >> 1
+                distance = 0
+                for i in range(4):
+                    difference = self.colours[self.context[f], i]
+                    difference -= self.colours[label, i]
+                    distance += difference if difference > 0 else -difference
+                distance = min(_PRIOR * distance, _MOST)
+            distance = distance if f < 2 else distance >> 2
+            self.row[cython.cast(cython.Py_ssize_t, at) * lanes + j] = -distance
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def lane_of(
+        self, label: cython.int, lanes: cython.int, place: cython.int, prefix: cython.int
+    ) -> cython.int:
+        """Return which lane leads to a label from a prefix, or -1."""
+        lane: cython.int = (label >> 4 * place) - (prefix << 4)
+        return lane if 0 <= lane < lanes else -1
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def blended_digits(
+        self, rich: cython.bint, lanes: cython.int, equal: cython.int, c: cython.int
+    ) -> cython.int:
+        """Code a label, blending in how often a label is that of W or N where the same are equal."""
+        logit = cython.declare(cython.short[32])
+        error = cython.declare(cython.short[32])
+        node: cython.uint = 0
+        label: cython.int = 0
+        place: cython.int
+        i: cython.int
+        n: cython.int
+        a: cython.Py_ssize_t
+        w_lane: cython.int
+        n_lane: cython.int
+        rate: cython.int
+        for place in range(self.digits - 1, -1, -1):
+            if rich:
+                self.find_rows(_BLENDED_ROWS, lanes, place, node, label)
+                self.weigh_rows(False, _BLENDED_ROWS, lanes, place, logit)
+            else:
+                self.find_rows(_ROWS, lanes, place, node, label)
+                self.add_rows(lanes, logit)
+            i = place << 16 | equal
+            a = 2 * i
+            w_lane = self.lane_of(self.context[0], lanes, place, label)
+            n_lane = self.lane_of(self.context[1], lanes, place, label)
+            self.tilt(lanes, logit, w_lane, self.copy[a] >> 6)
+            self.tilt(lanes, logit, n_lane, self.copy[a + 1] >> 6)
+            i = (c >> 4 * place) & (lanes - 1)
+            if rich:
+                i = self.code_rich(False, _BLENDED_ROWS, lanes, place, logit, error, i)
+            else:
+                i = self.code_lean(lanes, logit, error, i)
+            node = node * 16 + 1 + i
+            label = (label << 4) + i
+            n = self.copy_n[a >> 1]
+            rate = self.copy_rate[n]
+            self.copy_n[a >> 1] = n + (n < 255)
+            if w_lane >= 0:
+                self.copy[a] = _clamp(self.copy[a] + ((error[w_lane] * rate) >> 13), -_SURE, _SURE)
+            if n_lane >= 0:
+                self.copy[a + 1] = _clamp(self.copy[a + 1] + ((error[n_lane] * rate) >> 13), -_SURE, _SURE)
+        self.label_count += 1
+        return label
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def blended_row(
+        self, rich: cython.bint, lanes: cython.int, labels: cython.ushort[:, ::1], y: cython.Py_ssize_t
+    ) -> cython.bint:
+        recent: cython.ushort[::1] = self.recent
+        o: cython.Py_ssize_t = self.row_start(y)
+        n: cython.Py_ssize_t = self.row_start(y - 1)
+        x: cython.Py_ssize_t
+        W: cython.int
+        WW: cython.int
+        N: cython.int
+        NW: cython.int
+        NWW: cython.int
+        NE: cython.int
+        c: cython.int
+        equal: cython.int
+        for x in range(labels.shape[1]):
+            W = recent[o - 1]
+            WW = recent[o - 2]
+            N = recent[n]
+            NW = recent[n - 1]
+            NWW = recent[n - 2]
+            NE = self.reference[y, x] if self.referring else recent[n + 1]
+            equal = (
+                self.pattern[x]
+                | (W == N)
+                | (W == NW) << 2
+                | (W == WW) << 4
+                | (NE == W) << 6
+                | (NWW == W) << 11
+                | (WW == NW) << 12
+                | (WW == NWW) << 15
+            )
+            self.find_contexts(rich, x, y, NE)
+            c = self.blended_digits(rich, lanes, equal, 0 if self.decoding else labels[y, x])
+            if c >= self.k:
+                return False
+            if self.decoding:
+                labels[y, x] = c
+            recent[o] = c
+            o += 1
+            n += 1
+        return True
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def asked_digits(self, lanes: cython.int, c: cython.int) -> cython.int:
+        """Code a label that is no candidate's."""
+        logit = cython.declare(cython.short[32])
+        error = cython.declare(cython.short[32])
+        node: cython.uint = 0
+        label: cython.int = 0
+        place: cython.int
+        i: cython.int
+        j: cython.Py_ssize_t
+        for place in range(self.digits - 1, -1, -1):
+            if self.rich:
+                self.find_rows(_RICH_ROWS, lanes, place, node, label)
+                self.weigh_rows(True, _RICH_ROWS, lanes, place, logit)
+            else:
+                self.find_rows(_ROWS, lanes, place, node, label)
+                self.add_rows(lanes, logit)
+            if place == 0:
+                for i in range(self.candidates):
+                    j = self.lane_of(self.candidate[i], lanes, 0, label)
+                    if j >= 0:
+                        logit[j] = _NEVER
+            i = (c >> 4 * place) & (lanes - 1)
+            if self.rich:
+                i = self.code_rich(True, _RICH_ROWS, lanes, place, logit, error, i)
+            else:
+                i = self.code_lean(lanes, logit, error, i)
+            node = node * 16 + 1 + i
+            label = (label << 4) + i
+        self.label_count += 1
+        return label
+
+    # --- Whether a label is a candidate's -----------------------------------------------------------
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def code_answer(
+        self, cells: cython.int, candidate: cython.int, same: cython.int, bit: cython.int
+    ) -> cython.int:
+        """Code whether a label is a candidate's, and learn from it."""
+        weight = cython.declare(cython.int[13])
         i: cython.int
         a: cython.uint
         n: cython.int
         w: cython.int
         step: cython.int
+        node: cython.int
+        bend: cython.int
         total: cython.int = 0
-        weights: cython.int = candidate * self.cells * _LEVELS
-        selected: cython.int = (candidate * 64 + (pattern & 63)) * self.cells
-        for i in range(self.cells):
+        first: cython.int = candidate * cells * _LEVELS
+        second: cython.int = (candidate * 64 + (same & 63)) * cells
+        for i in range(cells):
             a = self.cell_at[i] + candidate
             if self.rich:
-                w = self.cell_w[weights + i * _LEVELS + self.trust[self.cell_n[a]]]
-                w += self.cell_s[selected + i]
-                total += (_clamp(w >> 4, -32768, 32767) * self.cell[a]) >> 14
+                w = first + i * _LEVELS + self.trust[self.cell_n[a]]
+                weight[i] = w
+                w = _clamp((self.cell_w[w] + self.cell_s[second + i]) >> 4, -32768, 32767)
+                total += (w * (self.cell[a] >> 4)) >> 14
             else:
-                total += self.cell[a]
-        total = _clamp(total >> 3, -1407, 1407)
+                total += self.cell[a] >> 4
+        total = _clamp(total >> 3, -_STEEPEST, _STEEPEST)
         p: cython.int = self.logistic[total] if total >= 0 else 32768 - self.logistic[-total]
-        bit = self.code_bit(p, bit)
+        if self.rich:
+            # What came in the past where this was the probability, between two nodes of a curve
+            bend = (total + 1408) & 127
+            node = (candidate * 256 + same) * _NODES + ((total + 1408) >> 7)
+            n = (self.curve[node] * (128 - bend) + self.curve[node + 1] * bend) >> 7
+            bit = self.code_bit(_clamp((2 * p + n) >> 2, 2, 32766), bit)
+            node += bend >> 6
+            self.curve[node] += ((65535 if bit else 0) - self.curve[node]) >> 6
+        else:
+            bit = self.code_bit(p, bit)
         error: cython.int = (bit << 15) - p
-        for i in range(self.cells):
+        for i in range(cells):
             a = self.cell_at[i] + candidate
             n = self.cell_n[a]
             if self.rich:
-                w = weights + i * _LEVELS + self.trust[n]
-                step = (error * self.cell[a] + (1 << 15)) >> 16
-                self.cell_w[w] = _clamp(self.cell_w[w] + step, -524288, 524287)
-                self.cell_s[selected + i] = _clamp(self.cell_s[selected + i] + step, -524288, 524287)
-            step = (error * self.cell_rate[n] + (1 << 19)) >> 20
-            self.cell[a] = _clamp(self.cell[a] + step, -8191, 8191)
+                step = (error * (self.cell[a] >> 4) + (1 << 15)) >> 16
+                w = weight[i]
+                self.cell_w[w] = _clamp(self.cell_w[w] + step, -_HEAVIEST, _HEAVIEST)
+                self.cell_s[second + i] = _clamp(self.cell_s[second + i] + step, -_HEAVIEST, _HEAVIEST)
+            step = (error * self.cell_rate[n] + (1 << 15)) >> 16
+            self.cell[a] = _clamp(self.cell[a] + step, -_SURE, _SURE)
             self.cell_n[a] = n + (n < 255)
         return bit
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def digit(self, place: cython.int, pattern: cython.int, symbol: cython.int) -> cython.int:
-        """Code one base-16 digit of a label, and learn from it.
-
-        Loops over sixteen lanes are kept simple, each on arrays of its own, so that a compiler
-        makes vector instructions of them on any machine.
-        """
-        logit = cython.declare(cython.short[16])
-        part = cython.declare(cython.short[16])
-        weight = cython.declare(cython.short[16])
-        below = cython.declare(cython.ushort[16])
-        power = cython.declare(cython.ushort[16])
-        frequency = cython.declare(cython.short[16])
-        start = cython.declare(cython.short[16])
-        error = cython.declare(cython.short[16])
+    def code_near(
+        self, x: cython.Py_ssize_t, y: cython.Py_ssize_t, more: cython.uint, c: cython.int
+    ) -> cython.int:
+        """Code which of up to 15 other labels nearby a label is, or return -1."""
+        near = cython.declare(cython.int[16])
+        logit = cython.declare(cython.short[32])
+        error = cython.declare(cython.short[32])
+        length: cython.int = 0
+        symbol: cython.int = 15
         i: cython.int
-        j: cython.Py_ssize_t
-        a: cython.Py_ssize_t
-        n: cython.int
-        w: cython.int
-        unit: cython.uint = self.range_ >> 14
-        target: cython.int = cython.cast(cython.int, self.code // unit)
-        weights: cython.int = place * self.rows * _LEVELS
-        selected: cython.int = (place * 16 + (pattern & 15)) * self.rows
-        if self.rich:
-            for j in range(16):
-                logit[j] = 0
-            for i in range(self.rows):
-                w = self.row_w[weights + i * _LEVELS + self.trust[self.row_n[self.row_at[i]]]]
-                weight[i] = _clamp((w + self.row_s[selected + i]) >> 4, -8192, 24576)
-            factor: cython.short
-            for i in range(self.rows):
-                a = cython.cast(cython.Py_ssize_t, self.row_at[i]) * 16
-                factor = weight[i]
-                for j in range(16):
-                    part[j] = self.row[a + j]
-                for j in range(16):
-                    logit[j] += cython.cast(cython.short, (cython.cast(cython.int, factor) * part[j]) >> 16)
-        else:
-            a = cython.cast(cython.Py_ssize_t, self.row_at[0]) * 16
-            a1: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[1]) * 16
-            a2: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[2]) * 16
-            a3: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[3]) * 16
-            a4: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[4]) * 16
-            a5: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.row_at[5]) * 16
-            for j in range(16):
-                logit[j] = (
-                    self.row[a + j]
-                    + self.row[a1 + j]
-                    + self.row[a2 + j]
-                    + self.row[a3 + j]
-                    + self.row[a4 + j]
-                    + self.row[a5 + j]
-                ) >> 2
-        most: cython.short = -32768
-        for j in range(16):
-            most = logit[j] if logit[j] > most else most
-        for j in range(16):
-            below[j] = cython.cast(cython.ushort, most - logit[j])
-        for j in range(16):
-            below[j] = 4095 if below[j] > 4095 else below[j]
-        for j in range(16):
-            below[j] = below[j] << 4
-        # exp(-16 t) as (1 - t + t^2 / 2)^16
-        for j in range(16):
-            power[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, below[j]) * below[j]) >> 16)
-        for j in range(16):
-            power[j] = 65535 - below[j] + (power[j] >> 1)
-        _square(power)
-        _square(power)
-        _square(power)
-        _square(power)
-        total: cython.int = 0
-        for j in range(16):
-            part[j] = power[j] >> 1
-        for j in range(16):
-            total += part[j]
-        inverse: cython.short = cython.cast(cython.short, cython.cast(cython.int, 16368 << 16) // total)
-        for j in range(16):
-            frequency[j] = cython.cast(cython.short, (cython.cast(cython.int, part[j]) * inverse) >> 16) + 1
-        total = 0
-        found: cython.int = 0
-        for i in range(4):
-            for j in range(4):
-                start[4 * i + j] = total
-                total += frequency[4 * i + j]
-                found += total <= target
-        if self.decoding:
-            symbol = found if found < 15 else 15
-        unit_start: cython.uint = start[symbol] * unit
-        self.narrow(unit_start, frequency[symbol] * unit if symbol < 15 else self.range_ - unit_start)
+        j: cython.int
+        label: cython.int
+        known: cython.bint
+        W: cython.uint = self.context[0]
+        for i in range(_NEAR_PLACES):
+            if length == 15:
+                break
+            label = self.recent[self.row_start(y - self.near_y[i]) + x + self.near_x[i]]
+            known = False
+            for j in range(self.candidates):
+                known |= label == self.candidate[j]
+            for j in range(length):
+                known |= label == near[j]
+            if not known:
+                near[length] = label
+                symbol = length if label == c else symbol
+                length += 1
+        self.row_at[0] = length | (more & 255) << 4
+        self.row_at[1] = _hash(more, length) >> (32 - _NEAR_BITS)
+        self.row_at[2] = _hash(W | self.context[1] << 16, 3) >> (32 - _NEAR_BITS)
+        self.row_at[3] = _hash(W, self.context[3] | 77 << 16) >> (32 - _NEAR_BITS)
+        for i in range(_ROWS):
+            self.row_at[i] += self.list_rows + (cython.cast(cython.uint, i) << _NEAR_BITS)
+        self.add_rows(16, logit)
+        for i in range(length, 15):
+            logit[i] = _NEVER
+        symbol = self.code_lean(16, logit, error, symbol)
+        return near[symbol] if symbol < length else -1
 
-        for j in range(16):
-            error[j] = -frequency[j]
-        error[symbol] += 16384
-        rate: cython.short
-        logit_: cython.short
-        for i in range(self.rows):
-            a = self.row_at[i]
-            n = self.row_n[a]
-            self.row_n[a] = n + (n < 255)
-            rate = self.row_rate[n]
-            a = a * 16
-            if self.rich:
-                total = 0
-                for j in range(16):
-                    total += cython.cast(cython.int, error[j]) * self.row[a + j]
-                w = weights + i * _LEVELS + self.trust[n]
-                self.row_w[w] = _clamp(self.row_w[w] + ((total + (1 << 13)) >> 14), -524288, 524287)
-                w = selected + i
-                self.row_s[w] = _clamp(self.row_s[w] + ((total + (1 << 15)) >> 16), -524288, 524287)
-            for j in range(16):
-                logit_ = (
-                    self.row[a + j]
-                    + cython.cast(cython.short, (cython.cast(cython.int, error[j]) * rate) >> 16)
-                    + (cython.cast(cython.ushort, (cython.cast(cython.int, error[j]) * rate) & 0xFFFF) >> 15)
-                )
-                logit_ = logit_ if logit_ < _MOST else _MOST
-                self.row[a + j] = logit_ if logit_ > -_MOST else -_MOST
-        return symbol
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def set_cell(self, f: cython.int, h: cython.uint) -> cython.void:
+        mask: cython.uint = ((1 << self.cell_bits) - 1) & ~3
+        self.cell_at[f] = (h & mask) + (cython.cast(cython.uint, f) << self.cell_bits)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def find_cells(
+        self, W: cython.uint, pair: cython.uint, four: cython.uint, more: cython.uint, most: cython.uint
+    ) -> cython.void:
+        self.set_cell(0, _hash(pair, 1))
+        self.set_cell(1, four)
+        self.set_cell(2, _hash(more, 3))
+        self.set_cell(3, _hash(most, 4))
+        self.set_cell(4, _hash(more, pair))
+        self.set_cell(5, _hash(W | (more & 255) << 16, 6))
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def find_rich_cells(
+        self,
+        x: cython.Py_ssize_t,
+        y: cython.Py_ssize_t,
+        pair: cython.uint,
+        four: cython.uint,
+        more: cython.uint,
+        most: cython.uint,
+        seen: cython.uint,
+    ) -> cython.void:
+        width: cython.Py_ssize_t = self.width
+        o: cython.Py_ssize_t = self.row_start(y) + x
+        n: cython.Py_ssize_t = self.row_start(y - 1) + x
+        nn: cython.Py_ssize_t = self.row_start(y - 2) + x
+        nnn: cython.Py_ssize_t = self.row_start(y - 3) + x
+        a: cython.Py_ssize_t = ((y + 3) & 3) * width + x
+        b: cython.Py_ssize_t = ((y + 2) & 3) * width + x
+        c: cython.Py_ssize_t = ((y + 1) & 3) * width + x
+        W: cython.uint = self.recent[o - 1]
+        N: cython.uint = self.recent[n]
+        NN: cython.uint = self.recent[nn]
+        NNN: cython.uint = self.recent[nnn]
+        same: cython.uint = more & 255
+        edges: cython.uint
+        match: cython.uint = 0
+        times: cython.uint = self.seen_n[seen]
+        label: cython.uint = self.seen[seen]
+        self.set_cell(3, _hash(most, 4))
+        most ^= _hash(
+            (NNN == NN)
+            | (NNN == N) << 1
+            | (self.recent[nn + 2] == self.recent[nn + 1]) << 2
+            | (self.recent[nn + 2] == self.recent[n + 2]) << 3
+            | (self.recent[nn - 2] == self.recent[nn - 1]) << 4
+            | (self.recent[nn - 2] == self.recent[n - 2]) << 5
+            | (self.recent[o - 4] == self.recent[o - 3]) << 6
+            | (self.recent[nn + 2] == self.recent[n + 1]) << 7
+            | (self.recent[nn - 2] == self.recent[n - 1]) << 8,
+            1,
+        )
+        # How far N and NN reach to either side tells where an edge runs, and which way
+        edges = (
+            self.before[a] | min(self.after[a], 7) << 4 | self.before[b] << 8 | min(self.after[b], 7) << 12
+        )
+        if times:
+            match = 1 if label == W else 2 if label == N else 3 if label == self.recent[n + 1] else 4
+        self.set_cell(0, _hash(pair, 1))
+        self.set_cell(1, four)
+        self.set_cell(2, _hash(most, 3))
+        self.set_cell(4, _hash(pair, self.recent[n + 1] | self.recent[o - 2] << 16))
+        self.set_cell(5, _hash(pair, NN | self.recent[nn + 1] << 16))
+        self.set_cell(6, _hash(pair, self.recent[o - 2] | self.recent[o - 3] << 16))
+        self.set_cell(
+            7,
+            _hash(
+                edges | self.before[c] << 16 | min(self.after[c], 7) << 20,
+                (W == N) | (N == NN) << 1 | (NN == NNN) << 2 | (N == NNN) << 3,
+            ),
+        )
+        self.set_cell(
+            8,
+            _hash(
+                edges | min(self.run, 15) << 16,
+                (W == N)
+                | (N == NN) << 1
+                | (W == NN) << 2
+                | (self.recent[n - 1] == W) << 3
+                | (self.recent[n + 1] == W) << 4,
+            ),
+        )
+        self.set_cell(9, _hash(min(self.run, 40), same))
+        self.set_cell(10, _hash(self.after[a], more))
+        self.set_cell(11, _hash(match | min(times, 15) << 4, 17))
+        self.set_cell(12, _hash(match | min(times, 3) << 8, same))
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def ask(self, cells: cython.int, same: cython.int, c: cython.int) -> cython.int:
+        """Code which candidate a label is, or return their number."""
+        i: cython.int = 0
+        while i < self.candidates:
+            # A candidate like an earlier one is passed over.
+            if not (
+                (i > 0 and self.candidate[i] == self.candidate[0])
+                or (i > 1 and self.candidate[i] == self.candidate[1])
+            ) and self.code_answer(cells, i, same, c == self.candidate[i]):
+                break
+            i += 1
+        return i
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def find_rows(self, place: cython.int, node: cython.uint, prefix: cython.int) -> cython.void:
-        """Find the row of each feature; one never seen before starts with what colours suggest."""
-        f: cython.int
-        i: cython.int
-        j: cython.Py_ssize_t
-        at: cython.uint
-        label: cython.int
-        distance: cython.int
-        difference: cython.int
-        for f in range(self.rows):
-            if self.direct and f < _DIRECT:
-                at = self.context[f] * self.nodes + node
-            else:
-                at = _hash(self.context[f], node) >> (32 - _ROW_BITS)
-            at += cython.cast(cython.uint, f) << _ROW_BITS
-            self.row_at[f] = at
-            if f >= 4 or self.row_n[at]:
-                continue
-            for j in range(16):
-                label = (prefix << 4 | cython.cast(cython.int, j)) << 4 * place
-                distance = _MOST
-                if label < self.k:
-                    # The colour in the middle stands for all that share the digit.
-                    label += min(1 << 4 * place, self.k - label) >> 1
-                    distance = 0
-                    for i in range(4):
-                        difference = self.colours[self.context[f], i]
-                        difference -= self.colours[label, i]
-                        distance += difference if difference > 0 else -difference
-                    distance = min(_PRIOR * distance, _MOST)
-                distance = distance if f < 2 else distance >> 2
-                self.row[cython.cast(cython.Py_ssize_t, at) * 16 + j] = -distance
-
-    def code_labels(self, labels: cython.ushort[:, ::1]) -> bool:
-        """Code a plane of labels row by row; False where a coded label is not below k.
-
-        The last four rows are kept with four labels of margin on either side, so that every
-        neighbour can be read without asking where the edges are.
-        """
-        height: cython.Py_ssize_t = labels.shape[0]
-        width: cython.Py_ssize_t = labels.shape[1]
-        stride: cython.Py_ssize_t = width + 8
-        recent: cython.ushort[::1] = array("H", bytes(8 * stride))
+    def asked_row(self, labels: cython.ushort[:, ::1], y: cython.Py_ssize_t) -> cython.bint:
+        recent: cython.ushort[::1] = self.recent
+        o: cython.Py_ssize_t = self.row_start(y)
+        n: cython.Py_ssize_t = self.row_start(y - 1)
+        nn: cython.Py_ssize_t = self.row_start(y - 2)
         x: cython.Py_ssize_t
-        y: cython.Py_ssize_t
-        o: cython.Py_ssize_t
-        n: cython.Py_ssize_t
-        nn: cython.Py_ssize_t
-        nnn: cython.Py_ssize_t
-        i: cython.int
         c: cython.int
+        i: cython.int
         W: cython.uint
         WW: cython.uint
-        WWW: cython.uint
         N: cython.uint
         NW: cython.uint
-        NWW: cython.uint
         NE: cython.uint
-        NEE: cython.uint
-        NEEE: cython.uint
-        NN: cython.uint
-        NNE: cython.uint
-        NNEE: cython.uint
-        NNW: cython.uint
-        NNWW: cython.uint
-        same: cython.uint
         more: cython.uint
         most: cython.uint
         pair: cython.uint
         four: cython.uint
-        mask: cython.uint = ((1 << self.cell_bits) - 1) & ~3
-        candidate = cython.declare(cython.uint[4])
-        valid: cython.bint = True
-        run: cython.int = 0  # labels in a row that were that of W
-        ahead: cython.int  # labels after N that are that of N
-        with cython.nogil:
-            for y in range(height):
-                o = (y & 3) * stride + 4
-                n = ((y + 3) & 3) * stride + 4
-                nn = ((y + 2) & 3) * stride + 4
-                nnn = ((y + 1) & 3) * stride + 4
-                for i in range(1, 5):
-                    recent[o - i] = recent[n]
-                for x in range(width):
-                    W = recent[o - 1]
-                    WW = recent[o - 2]
-                    WWW = recent[o - 3]
-                    N = recent[n]
-                    NW = recent[n - 1]
-                    NWW = recent[n - 2]
-                    NE = recent[n + 1]
-                    NEE = recent[n + 2]
-                    NEEE = recent[n + 3]
-                    NN = recent[nn]
-                    NNE = recent[nn + 1]
-                    NNEE = recent[nn + 2]
-                    NNW = recent[nn - 1]
-                    NNWW = recent[nn - 2]
-                    same = (
-                        (W == N)
-                        | (N == NE) << 1
-                        | (W == NW) << 2
-                        | (N == NW) << 3
-                        | (W == WW) << 4
-                        | (N == NN) << 5
-                        | (NE == W) << 6
-                        | (NW == NE) << 7
-                    )
-                    c = -1 if self.decoding else labels[y, x]
-                    i = 0
-                    if self.candidates:
-                        more = (
-                            same
-                            | (NEE == NE) << 8
-                            | (NEE == N) << 9
-                            | (NWW == NW) << 10
-                            | (NWW == W) << 11
-                            | (WW == NW) << 12
-                            | (NN == NE) << 13
-                            | (NN == NW) << 14
-                            | (WW == NWW) << 15
-                        )
-                        most = (
-                            more
-                            | (NN == W) << 16
-                            | (NEE == W) << 17
-                            | (NNE == NE) << 18
-                            | (NNE == NN) << 19
-                            | (NNW == NW) << 20
-                            | (NNW == NN) << 21
-                            | (WWW == WW) << 22
-                            | (WWW == W) << 23
-                            | (NEEE == NEE) << 24
-                            | (NEEE == NE) << 25
-                            | (NNE == N) << 26
-                        )
-                        pair = W | N << 16
-                        four = _hash(pair, NW | NE << 16)
-                        self.cell_at[0] = _hash(pair, 1)
-                        self.cell_at[1] = four
-                        self.cell_at[2] = _hash(more, 3)
-                        self.cell_at[3] = _hash(most, 4)
-                        self.cell_at[4] = _hash(more, pair)
-                        self.cell_at[5] = _hash(W | (same << 16), 6)
-                        if self.rich:
-                            most ^= _hash(
-                                (recent[nnn] == NN)
-                                | (recent[nnn] == N) << 1
-                                | (NNEE == NNE) << 2
-                                | (NNEE == NEE) << 3
-                                | (NNWW == NNW) << 4
-                                | (NNWW == NWW) << 5
-                                | (recent[o - 4] == WWW) << 6
-                                | (NNEE == NE) << 7
-                                | (NNWW == NW) << 8,
-                                1,
-                            )
-                            self.cell_at[6] = _hash(four, _hash(WW | NN << 16, NEE | NWW << 16))
-                            self.cell_at[7] = _hash(N | (same << 16), 8)
-                            self.cell_at[8] = _hash(most, 3)
-                            self.cell_at[9] = _hash(four, most)
-                            self.cell_at[10] = _hash(pair, NE | WW << 16)
-                            self.cell_at[11] = _hash(pair, NN | NNE << 16)
-                            self.cell_at[12] = _hash(most, W)
-                            self.cell_at[13] = _hash(pair, WW | WWW << 16)
-                            ahead = 0
-                            while ahead < 24 and x + ahead + 1 < width and recent[n + ahead + 1] == N:
-                                ahead += 1
-                            self.cell_at[14] = _hash(min(run, 40), same)
-                            self.cell_at[15] = _hash(ahead, more)
-                        for i in range(self.cells):
-                            self.cell_at[i] = (self.cell_at[i] & mask) + (
-                                cython.cast(cython.uint, i) << self.cell_bits
-                            )
-                        candidate[0] = W
-                        candidate[1] = N
-                        candidate[2] = NE
-                        i = 0
-                        while i < self.candidates:
-                            if not (
-                                (i > 0 and candidate[i] == W) or (i > 1 and candidate[i] == N)
-                            ) and self.flag(i, same, c == cython.cast(cython.int, candidate[i])):
-                                c = candidate[i]
-                                break
-                            i += 1
-                    if i == self.candidates:
-                        c = self.number_of(c, W, N, NW, NE, WW, NN, NEE, same)
-                        if c >= self.k:
-                            valid = False
-                            break
-                    if self.decoding:
-                        labels[y, x] = c
-                    run = run + 1 if c == cython.cast(cython.int, W) else 0
-                    recent[o] = c
-                    o += 1
-                    n += 1
-                    nn += 1
-                    nnn += 1
-                if not valid:
-                    break
-                for i in range(4):
-                    recent[o + i] = recent[o - 1]
-        return valid
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def number_of(
-        self,
-        c: cython.int,
-        W: cython.uint,
-        N: cython.uint,
-        NW: cython.uint,
-        NE: cython.uint,
-        WW: cython.uint,
-        NN: cython.uint,
-        NEE: cython.uint,
-        same: cython.uint,
-    ) -> cython.int:
-        """Code a label as its base-16 digits, the highest first."""
-        context: cython.uint[::1] = self.context
-        i: cython.int
-        w: cython.int
-        n: cython.int
-        context[0] = W
-        context[1] = N
-        context[2] = NW
-        context[3] = NE
-        context[4] = WW
-        context[5] = NN
-        if self.rich:
-            context[6] = NEE
-            context[7] = 0
-            context[8] = 0
-            context[9] = 0
-            context[10] = 0
-            context[11] = W
-            for i in range(4):
-                w = self.colours[W, i]
-                n = self.colours[N, i]
-                context[8] = context[8] << 8 | _clamp(w + n - self.colours[NW, i], 0, 255) >> 4
-                context[9] = context[9] << 8 | _clamp(2 * w - self.colours[WW, i], 0, 255) >> 4
-                context[10] = context[10] << 8 | _clamp(2 * n - self.colours[NN, i], 0, 255) >> 4
-                n = (3 * (w + n) + self.colours[NW, i] + self.colours[NE, i]) >> 6
-                context[11] = _hash(context[11], n)
-            context[12] = _hash(W, N)
-            context[13] = _hash(N, NE + 77)
-        node: cython.uint = 0
-        label: cython.int = 0
-        place: cython.int
-        symbol: cython.int
-        for place in range(self.digits - 1, -1, -1):
-            self.find_rows(place, node, label)
-            symbol = self.digit(place, same, (c >> 4 * place) & 15)
-            node = node * 16 + 1 + symbol
-            label = label << 4 | symbol
-        return label
+        seen: cython.uint = 0
+        for x in range(labels.shape[1]):
+            W = recent[o - 1]
+            WW = recent[o - 2]
+            N = recent[n]
+            NW = recent[n - 1]
+            NE = self.reference[y, x] if self.referring else recent[n + 1]
+            more = (
+                self.pattern[x]
+                | (W == N)
+                | (W == NW) << 2
+                | (W == WW) << 4
+                | (NE == W) << 6
+                | (recent[n - 2] == W) << 11
+                | (WW == NW) << 12
+                | (recent[n - 2] == WW) << 15
+            )
+            most = (
+                more
+                | cython.cast(cython.uint, self.pattern2[x]) << 16
+                | (recent[nn] == W) << 16
+                | (recent[n + 2] == W) << 17
+                | (recent[o - 3] == WW) << 22
+                | (recent[o - 3] == W) << 23
+            )
+            pair = W | N << 16
+            four = _hash(pair, NW | NE << 16)
+            c = -1 if self.decoding else labels[y, x]
+            self.candidate[0] = W
+            self.candidate[1] = N
+            self.candidate[2] = NE
+            if self.rich:
+                seen = _hash(four, _hash(WW | recent[nn] << 16, recent[n + 2] | recent[n - 2] << 16))
+                seen = _hash(seen, _hash(recent[o - 3] | recent[nn + 1] << 16, recent[nn - 1]))
+                seen = seen >> (32 - self.cell_bits)
+                self.find_rich_cells(x, y, pair, four, more, most, seen)
+                i = self.ask(_RICH_CELLS, more & 255, c)
+            else:
+                self.find_cells(W, pair, four, more, most)
+                i = self.ask(_CELLS, more & 255, c)
+            if i < self.candidates:
+                c = self.candidate[i]
+            else:
+                self.find_contexts(self.rich, x, y, NE)
+                if self.rich:
+                    self.context[10] = _hash(W, N)
+                    self.equal = more & 15
+                    self.context[11] = 0
+                    self.context[12] = four
+                    if self.seen_n[seen]:
+                        self.context[11] = _hash(self.seen[seen], min(self.seen_n[seen], 7) + 100)
+                i = self.code_near(x, y, more, c) if self.near else -1
+                if i >= 0:
+                    c = i
+                elif self.lanes == 32:
+                    c = self.asked_digits(32, c)
+                else:
+                    c = self.asked_digits(16, c)
+                if c >= self.k:
+                    return False
+            if self.decoding:
+                labels[y, x] = c
+            self.run = self.run + 1 if c == cython.cast(cython.int, W) else 0
+            if self.rich:
+                i = self.seen_n[seen]
+                if i and self.seen[seen] == c:
+                    self.seen_n[seen] = i + (i < 255)
+                else:
+                    self.seen[seen] = c
+                    self.seen_n[seen] = 1
+            recent[o] = c
+            o += 1
+            n += 1
+            nn += 1
+        return True
 
 
-def encode_labels(labels: Any, colours: Any, rich: bool, candidates: int, limit: int) -> bytes | None:
+def encode_labels(labels: Any, colours: Any, model: int, limit: int, reference: Any = None) -> bytes | None:
     """Code a plane of labels by a model.
 
     Parameters
@@ -775,12 +1294,14 @@ def encode_labels(labels: Any, colours: Any, rich: bool, candidates: int, limit:
         All below k.
     colours : buffer of uint8, shape (k, 4)
         What the labels look like.
-    rich : bool
-        Whether to use the larger model.
-    candidates : int
-        How many neighbours, 0 to 3, are asked first whether the label is theirs.
+    model : int
+        `BLENDED`, 1 to `ASKED` for so many candidates, or `NEAR`; for the larger models `RICH`
+        more. FORMAT.md, "Modelled labels", tells what they are.
     limit : int
         How many bytes the labels may take.
+    reference : buffer of uint16, shape (height, width), optional
+        Another plane, such as that of the frame before: its label takes the place of NE among the
+        neighbours. FORMAT.md does not use it yet.
 
     Returns
     -------
@@ -789,17 +1310,17 @@ def encode_labels(labels: Any, colours: Any, rich: bool, candidates: int, limit:
     """
     coder = _Coder(bytearray(limit), False)
     plane = memoryview(labels)
-    coder.model_labels(plane, memoryview(colours), rich, candidates)
+    coder.model_labels(plane, memoryview(colours), model, reference)
     coder.code_labels(plane)
     coded = coder.finish()
     return coded if coder.fits() else None
 
 
-def decode_labels(data: bytes, labels: Any, colours: Any, rich: bool, candidates: int) -> str:
+def decode_labels(data: bytes, labels: Any, colours: Any, model: int, reference: Any = None) -> str:
     """Decode what `encode_labels` coded into `labels`; return the rule of FORMAT.md that is broken, or ""."""
     coder = _Coder(bytearray(data), True)
     plane = memoryview(labels)
-    coder.model_labels(plane, memoryview(colours), rich, candidates)
+    coder.model_labels(plane, memoryview(colours), model, reference)
     if not coder.code_labels(plane):
         return "label"
     return "" if coder.used_up() else "labels-length"

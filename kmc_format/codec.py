@@ -32,10 +32,11 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _TILE_SIDE = 1024  # automatic tiles have about this side squared
-_CANDIDATES = 4  # a modelled tile asks of 0 to 3 neighbours whether the label is theirs
-_RICH = 0x04  # in the first byte of a modelled tile, above two bits of candidates
-_TRIAL_PIXELS = 2**15  # times 2 or 4, by effort: on so many the number of candidates is tried
-_BOTH_PIXELS = 2**14  # up to so many, effort 2 also tries the smaller model, which learns faster
+_MODELS = {1: range(_labels.NEAR + 1), 2: range(_labels.RICH, _labels.RICH + _labels.NEAR + 1)}
+_KNOWN_MODELS = {model for models in _MODELS.values() for model in models}
+_TRIAL_PIXELS = {1: 2**16, 2: 2**18}  # on so many the models of an effort are tried
+_BLENDED_WORTH = 0.99  # how many bytes one that decodes faster counts for
+_BOTH_PIXELS = 2**14  # up to so many, effort 2 also tries the smaller models, which learn faster
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 
 
@@ -415,35 +416,33 @@ def _encode_modelled(labels: Array, order: Order, effort: int, limit: int) -> by
     """Code labels by a model, the best of those worth trying; None where `limit` bytes do not do."""
     numbers = order.numbers.take(labels)
     height, width = numbers.shape
-    rows = min(max((_TRIAL_PIXELS << effort) // width, 1), height)
+    rows = min(max(_TRIAL_PIXELS[effort] // width, 1), height)
     top = (height - rows) // 2
-    models = [effort == MAX_EFFORT] if effort < MAX_EFFORT or numbers.size > _BOTH_PIXELS else [False, True]
-    rich, candidates = _best_model(numbers[top : top + rows], order, models)
-    coded = _labels.encode_labels(numbers, order.colours, rich, candidates, max(limit - 1, 0))
-    return None if coded is None else bytes([rich * _RICH | candidates]) + coded
+    models = list(_MODELS[effort])
+    if effort == MAX_EFFORT and numbers.size <= _BOTH_PIXELS:
+        models += _MODELS[1]
+    model = _best_model(numbers[top : top + rows], order, models)
+    coded = _labels.encode_labels(numbers, order.colours, model, max(limit - 1, 0))
+    return None if coded is None else bytes([model]) + coded
 
 
-def _best_model(numbers: Array, order: Order, models: list[bool]) -> tuple[bool, int]:
-    """Return which model, and with how many candidates, codes these labels in the fewest bytes."""
-    best, limit = (models[0], 0), 2 * numbers.size + 64
-    for rich in models:
-        for candidates in range(_CANDIDATES):
-            coded = _labels.encode_labels(numbers, order.colours, rich, candidates, limit)
-            if coded is not None and len(coded) < limit:
-                best, limit = (rich, candidates), len(coded)
-    return best
+def _best_model(numbers: Array, order: Order, models: list[int]) -> int:
+    """Return the model that codes these labels in the fewest bytes, but one that blends if nearly so."""
+    sizes = {}
+    for model in models:
+        coded = _labels.encode_labels(numbers, order.colours, model, 2 * numbers.size + 64)
+        blends = model % _labels.RICH == _labels.BLENDED
+        sizes[model] = math.inf if coded is None else len(coded) * (_BLENDED_WORTH if blends else 1)
+    return min(models, key=sizes.__getitem__)
 
 
 def _decode_modelled(tile: Tile, order: Order) -> Array:
-    if not tile.payload or tile.payload[0] >= 2 * _RICH:
+    if not tile.payload or tile.payload[0] not in _KNOWN_MODELS:
         raise UnsupportedError("labels-model", f"{tile.name}: a model of labels newer than this reader")
-    model, k = tile.payload[0], len(order.labels)
     numbers = np.empty(_shape(tile.box), np.uint16)
-    broken = _labels.decode_labels(
-        tile.payload[1:], numbers, order.colours, bool(model & _RICH), model % _RICH
-    )
+    broken = _labels.decode_labels(tile.payload[1:], numbers, order.colours, tile.payload[0])
     if broken == "label":
-        raise FormatError("label", f"{tile.name}: a label is not below k = {k}")
+        raise FormatError("label", f"{tile.name}: a label is not below k = {len(order.labels)}")
     if broken:
         raise FormatError(
             "labels-length", f"{tile.name}: {len(tile.payload)} bytes are more than its labels take"

@@ -69,33 +69,35 @@ def cases() -> dict[str, bytes]:
     return files
 
 
-def modelled(indexed: Indexed, rich: bool, candidates: int) -> bytes:
+def modelled(indexed: Indexed, model: int) -> bytes:
     """Code one tile by a model, though another coding may be shorter."""
     order = codec._coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
-    coded = _labels.encode_labels(numbers, order.colours, rich, candidates, 16 * numbers.size)
-    payload = bytes([rich * codec._RICH | candidates]) + coded
+    payload = bytes([model]) + _labels.encode_labels(numbers, order.colours, model, 16 * numbers.size + 16)
     packed = codec.encode(indexed, effort=0)
     header = codec.read_header(Reader(io.BytesIO(packed)))
     return packed[: header.front.start] + container.pack_chunk(codec.LABELS_MODELLED, payload)
 
 
 def modelled_cases() -> dict[str, bytes]:
-    """Pictures on both sides of every change in the models, and all parameters."""
+    """Pictures on both sides of every change in the models, and all models."""
     files = {}
     rgb = KINDS[3]
-    for rich in (False, True):
-        model = "rich" if rich else "lean"
-        for k in (1, 2, 3, 16, 17, 256, 257, 4096, 4097, 65536):
-            files[f"RGB-3-k{k}-{model}"] = modelled(picture(*rgb, k, (29, 23)), rich, k % 4)
-        for candidates in range(4):
-            files[f"RGB-3-k30-{model}{candidates}"] = modelled(picture(*rgb, 30, (29, 23)), rich, candidates)
-            for size in ((1, 1), (1, 50), (50, 1), (2, 2)):
-                name = "RGB-3-k5-{}x{}-{}{}".format(*size, model, candidates)
-                files[name] = modelled(picture(*rgb, 5, size), rich, candidates)
-        for kind in KINDS:
-            name = f"{kind.mode.replace(';', '')}-{kind.channels}-{model}"
-            files[name] = modelled(picture(*kind, min(60, kind.max_k), (29, 23)), rich, 3)
+    models = sorted(codec._KNOWN_MODELS)
+    for n, k in enumerate((1, 2, 3, 16, 17, 32, 33, 256, 257, 4096, 4097, 65536)):
+        for model in (models[n % 5], models[5 + n % 5]):
+            files[f"RGB-3-k{k}-model{model}"] = modelled(picture(*rgb, k, (29, 23)), model)
+    for model in models:
+        for size in ((1, 1), (1, 50), (50, 1), (2, 2)):
+            files["RGB-3-k5-{}x{}-model{}".format(*size, model)] = modelled(picture(*rgb, 5, size), model)
+        for k in (6, 25, 60, 400):
+            areas = picture(*rgb, k, (13, 9))
+            areas = Indexed(areas.codebook, np.kron(areas.labels, np.ones((3, 3), int)), "RGB")
+            files[f"RGB-3-k{k}-areas-model{model}"] = modelled(areas, model)
+    for kind in KINDS:
+        for model in (0, 2, 8, 12):
+            name = f"{kind.mode.replace(';', '')}-{kind.channels}-model{model}"
+            files[name] = modelled(picture(*kind, min(60, kind.max_k), (29, 23)), model)
     for effort in (1, 2):
         areas = picture(*rgb, 40, (61, 47))
         areas = Indexed(areas.codebook, np.kron(areas.labels, np.ones((3, 3), int)), "RGB")

@@ -122,10 +122,11 @@ CASES = {
     "label-coding_31": header() + pack_chunk(31, b"\x10"),
     "labels-length_long": header() + pack_chunk(0, b"\x10\x00"),
     "labels-length_modelled": header() + pack_chunk(1, bytes(20)),
-    "labels-length_modelled-rich": header() + pack_chunk(1, b"\x07" + bytes(20)),
+    "labels-length_modelled-rich": header() + pack_chunk(1, b"\x0b" + bytes(20)),
     "labels-model_empty": header() + pack_chunk(1, b""),
-    "labels-model_bit-3": header() + pack_chunk(1, b"\x08"),
-    "labels-model_bit-7": header() + pack_chunk(1, b"\x80\x00"),
+    "labels-model_5": header() + pack_chunk(1, b"\x05"),
+    "labels-model_13": header() + pack_chunk(1, b"\x0d"),
+    "labels-model_128": header() + pack_chunk(1, b"\x80\x00"),
     "deflate_garbage": header(width=300) + pack_chunk(0, b"\xff" * 20),
     "deflate_empty": header() + pack_chunk(0, b""),
     "deflate_bomb": header(width=300) + pack_chunk(0, deflate(bytes(50_000))),
@@ -135,7 +136,7 @@ CASES = {
     "deflate_codebook": header(GREY | DEFLATED, codebook=b"\xff\xff\xff") + TILE,
     "label_3-of-3": header() + pack_chunk(0, b"\x1c"),
     "label_modelled": header() + pack_chunk(1, b"\x00" + b"\xff" * 8),
-    "label_modelled-rich": header(RGB, k=300, codebook=bytes(900)) + pack_chunk(1, b"\x04" + b"\xff" * 8),
+    "label_modelled-rich": header(RGB, k=300, codebook=bytes(900)) + pack_chunk(1, b"\x08" + b"\xff" * 8),
 }
 
 if __name__ == "__main__":
