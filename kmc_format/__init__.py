@@ -25,7 +25,15 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from . import codec, kmeans, plugin
+try:
+    from . import codec, kmeans, plugin
+except ModuleNotFoundError as error:
+    if error.name != "cython":
+        raise
+    raise ImportError(
+        "the core of kmc_format is not compiled here: this is its source folder. Install it (pip install .)"
+        " and run Python elsewhere, or with -I or -P, so that the installed package is found first"
+    ) from error
 from .codec import Header
 from .container import Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError

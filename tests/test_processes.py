@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
-from support import SAMPLES, save
+from support import ROOT, SAMPLES, save
 
 PHOTOGRAPH = next(path for path in SAMPLES if path.stem == "photograph")
 ICON = next(path for path in SAMPLES if path.stem == "icon")
@@ -83,3 +83,18 @@ def test_saving_in_threads_gives_the_same_bytes_and_leaves_the_thread_pools_alon
             results = list(pool.map(lambda _: save(image, k=40), range(8)))
     assert set(results) == {expected}
     assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_the_source_folder_says_why_it_cannot_be_imported():
+    script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.modules["cython"] = None  # as where it is not installed
+try:
+    import kmc_format
+except ImportError as error:
+    print("pip install" in str(error), "not compiled" in str(error))
+"""
+    if any((ROOT / "kmc_format").glob("_labels.*.so")) or any((ROOT / "kmc_format").glob("_labels.*.pyd")):
+        pytest.skip("compiled in place")
+    assert run(script, ROOT) == ["True", "True"]
