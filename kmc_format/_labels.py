@@ -61,6 +61,11 @@ def _logistic_table() -> Any:
     return array("H", table)
 
 
+def _zeros(kind: str, size: int) -> Any:
+    """Return an array of `size` bytes, without making a copy of it."""
+    return memoryview(bytearray(size)).cast(kind)
+
+
 def _falling(first: int, last: int) -> list[int]:
     """A rate that falls with the square root of the visits."""
     return [max(math.isqrt(first * first // (n + 1)), last) for n in range(256)]
@@ -393,9 +398,9 @@ class _Coder:
         self.logistic, self.trust, self.order = _LOGISTIC, _TRUST, _ORDER
         self.cell_rate, self.row_rate = _CELL_RATE[model >= RICH], _ROW_RATE[model >= RICH]
         self.width, self.stride = width, width + 2 * _MARGIN
-        self.recent = array("H", bytes(8 * self.stride))
-        self.pattern = array("H", bytes(2 * width))
-        self.pattern2 = array("H", bytes(2 * width))
+        self.recent = _zeros("H", 8 * self.stride)
+        self.pattern = _zeros("H", 2 * width)
+        self.pattern2 = _zeros("H", 2 * width)
         self.run = self.label_count = 0
         self.referring = reference is not None
         if self.referring:
@@ -405,38 +410,38 @@ class _Coder:
         self.digits = 1 if self.k <= 32 else 2 if self.k <= 256 else 3 if self.k <= 4096 else 4
         self.nodes = ((1 << 4 * self.digits) - 1) // 15
         self.row_bits = 13
-        if self.digits > 2 or (self.rich and self.candidates):  # more than single labels pick rows
-            self.row_bits = min(max(pixels.bit_length() - 4, 13), 15)
+        if self.digits > 2 or (self.digits == 2 and self.rich and self.candidates):
+            self.row_bits = min(max(pixels.bit_length() - 4, 13), 14)
         self.direct = self.k * self.nodes <= 1 << self.row_bits
         rows: int = _RICH_ROWS if self.rich else _ROWS
         self.list_rows = (rows << self.row_bits) * self.lanes // 16
         all_rows: int = (rows << self.row_bits) * self.lanes // 16 + (_ROWS << _NEAR_BITS if self.near else 0)
-        self.row = array("h", bytes(32 * all_rows))
+        self.row = _zeros("h", 32 * all_rows)
         self.row_n = bytearray(all_rows)
-        self.row_at = array("I", bytes(4 * rows))
-        self.context = array("I", bytes(4 * _RICH_ROWS))
-        self.candidate = array("i", bytes(4 * ASKED))
+        self.row_at = _zeros("I", 4 * rows)
+        self.context = _zeros("I", 4 * _RICH_ROWS)
+        self.candidate = _zeros("i", 4 * ASKED)
 
         cells: int = _RICH_CELLS if self.rich else _CELLS
         self.cell_bits = min(max(pixels.bit_length() + 2, 8), 18 if self.rich else 16)
         if self.candidates:
-            self.cell = array("i", bytes(4 * cells << self.cell_bits))
+            self.cell = _zeros("i", 4 * cells << self.cell_bits)
             self.cell_n = bytearray(cells << self.cell_bits)
-            self.cell_at = array("I", bytes(4 * cells))
+            self.cell_at = _zeros("I", 4 * cells)
         else:
-            self.copy = array("i", bytes(8 * self.digits << 16))
+            self.copy = _zeros("i", 8 * self.digits << 16)
             self.copy_n = bytearray(self.digits << 16)
             self.copy_rate = _COPY_RATE
         if self.near:
             self.near_x, self.near_y = _NEAR_X, _NEAR_Y
         if self.rich:
             self.row_w = array("i", [235930]) * (self.digits * rows * _LEVELS)
-            self.row_s = array("i", bytes(4 * self.digits * 16 * rows))
+            self.row_s = _zeros("i", 4 * self.digits * 16 * rows)
         if self.rich and self.candidates:
             self.cell_w = array("i", [118000]) * (ASKED * cells * _LEVELS)
-            self.cell_s = array("i", bytes(4 * ASKED * 64 * cells))
+            self.cell_s = _zeros("i", 4 * ASKED * 64 * cells)
             self.curve = array("H", _CURVE) * (ASKED * 256)
-            self.seen = array("H", bytes(2 << self.cell_bits))
+            self.seen = _zeros("H", 2 << self.cell_bits)
             self.seen_n = bytearray(1 << self.cell_bits)
             self.before = bytearray([7]) * (4 * width)
             self.after = bytearray([24]) * (4 * width)
