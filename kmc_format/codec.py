@@ -6,6 +6,7 @@ is `container`'s.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import os
@@ -125,11 +126,11 @@ def encode(
     grid = Grid(*indexed.size, *_tile_size(indexed.size, tile))
     coding, codebook = _encode_codebook(indexed.codebook)
     front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
-    order = _coding_order(indexed.codebook)
+    order = functools.cache(functools.partial(_coding_order, indexed.codebook))  # packed labels need none
 
     def encode_tile(box: Box) -> bytes:
         labels = indexed.labels[box.upper : box.lower, box.left : box.right]
-        return container.pack_chunk(*_encode_labels(labels, order, effort))
+        return container.pack_chunk(*_encode_labels(labels, indexed.k, order, effort))
 
     tiles = _map(encode_tile, grid, grid, threads)
     index = [container.pack_index(tiles)] if grid.count > 1 else []
@@ -189,13 +190,13 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: i
     """
     threads = check_threads(threads)
     width, height = header.size
-    order = _coding_order(header.codebook)
+    order = functools.cache(functools.partial(_coding_order, header.codebook))  # packed labels need none
     # A single tile is the whole picture; several are put together as they come.
     labels = np.zeros((height, width) if header.tiles > 1 else (0, 0), label_dtype(header.k))
 
     def decode_tile(tile: Tile) -> Array:
         try:
-            part = _decode_tile(tile, order)
+            part = _decode_tile(tile, header.k, order)
         except KMCError:
             if not tolerant:
                 raise
@@ -258,23 +259,23 @@ def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
     return math.ceil(width / columns), math.ceil(height / rows)
 
 
-def _decode_tile(tile: Tile, order: Order) -> Array:
+def _decode_tile(tile: Tile, k: int, order: Callable[[], Order]) -> Array:
     if tile.error:
         raise tile.error
     if tile.coding == LABELS_PACKED:
-        return _decode_packed(tile, len(order.labels))
+        return _decode_packed(tile, k)
     if tile.coding == LABELS_MODELLED:
-        return _decode_modelled(tile, order)
+        return _decode_modelled(tile, order())
     raise UnsupportedError(
         "label-coding", f"{tile.name}: label coding {tile.coding} is newer than this reader"
     )
 
 
-def _encode_labels(labels: Array, order: Order, effort: int) -> tuple[int, bytes]:
+def _encode_labels(labels: Array, k: int, order: Callable[[], Order], effort: int) -> tuple[int, bytes]:
     """Code labels in the way that takes the fewest bytes at an effort."""
-    packed = _pack(labels, _label_bits(len(order.labels)))
+    packed = _pack(labels, _label_bits(k))
     packed = min(packed, _deflate(packed), key=len)
-    modelled = _encode_modelled(labels, order, effort, len(packed)) if effort else None
+    modelled = _encode_modelled(labels, order(), effort, len(packed)) if effort else None
     return (LABELS_PACKED, packed) if modelled is None else (LABELS_MODELLED, modelled)
 
 
