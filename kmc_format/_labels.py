@@ -23,10 +23,10 @@ from typing import Any
 
 import cython
 
-# A model of labels is a number: 0 to 4, of which RICH makes the larger model.
-BLENDED = 0  # no candidates are asked (the lean model blends them into the digits)
-ASKED = 3  # up to so many candidates are asked
-NEAR = 4  # three candidates are asked, then a list of other labels nearby
+# A model of labels is a number from 0 to 4, and RICH more if it is one of the larger ones.
+BLENDED = 0  # nothing is asked: candidates are blended into the digits
+ASKED = 3  # so many candidates are asked at most
+NEAR = 4  # three candidates are asked for, then a list of other labels nearby
 RICH = 8
 
 _ROWS = cython.declare(cython.int, 4)  # features of a digit

@@ -416,15 +416,20 @@ def _coding_order(codebook: Array) -> Order:
 def _encode_modelled(labels: Array, order: Order, effort: int, limit: int) -> bytes | None:
     """Code labels by a model, the best of those worth trying; None where `limit` bytes do not do."""
     numbers = order.numbers.take(labels)
-    height, width = numbers.shape
-    rows = min(max(_TRIAL_PIXELS[effort] // width, 1), height)
-    top = (height - rows) // 2
     models = list(_MODELS[effort])
     if effort == MAX_EFFORT and numbers.size <= _BOTH_PIXELS:
         models += _MODELS[1]
-    model = _best_model(numbers[top : top + rows], order, models)
+    model = _best_model(_sample(numbers, _TRIAL_PIXELS[effort]), order, models)
     coded = _labels.encode_labels(numbers, order.colours, model, max(limit - 1, 0))
     return None if coded is None else bytes([model]) + coded
+
+
+def _sample(numbers: Array, pixels: int) -> Array:
+    """Return about so many labels from the middle, or all where there are not more."""
+    height, width = numbers.shape
+    rows = min(max(pixels // width, 1), height)
+    top = (height - rows) // 2
+    return np.ascontiguousarray(numbers[top : top + rows, :pixels])
 
 
 def _best_model(numbers: Array, order: Order, models: list[int]) -> int:
