@@ -10,6 +10,7 @@ loads least.
 from __future__ import annotations
 
 import io
+import os
 
 from common import alternate, kodak, mosaic, versions
 from PIL import Image
@@ -32,6 +33,7 @@ def as_palette(image: Image.Image) -> Image.Image:
 
 
 def main() -> None:
+    os.environ["KMC_THREADS"] = "1"
     print("Speeds in MP/s.\n")
     print("| picture | k | KMC | PNG to RGB | PNG palette | KMC / PNG to RGB | KMC / PNG palette |")
     print("|---|---|---|---|---|---|---|")
