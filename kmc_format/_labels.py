@@ -1305,8 +1305,8 @@ def encode_labels(labels: Any, colours: Any, model: int, limit: int, reference: 
     limit : int
         How many bytes the labels may take.
     reference : buffer of uint16, shape (height, width), optional
-        Another plane, such as that of the frame before: its label takes the place of NE among the
-        neighbours. FORMAT.md does not use it yet.
+        Another plane, such as that of the frame before, all below k: its label takes the place of
+        NE among the neighbours. FORMAT.md does not use it yet.
 
     Returns
     -------
