@@ -15,7 +15,7 @@ The functions here give codebook and labels themselves, without expanding them t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
@@ -38,7 +38,7 @@ from .codec import Header
 from .container import Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
 from .indexed import Array, Indexed
-from .plugin import register
+from .plugin import Colour, register
 
 __version__ = "0.1.0"
 
@@ -55,8 +55,10 @@ __all__ = [
     "quantize",
     "read_header",
     "register",
+    "train_codebook",
 ]
 
+Codebook = Array | Image.Image | Indexed | str | PathLike[str] | Sequence[Colour]
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
 
@@ -65,6 +67,10 @@ def encode(
     k: int | None = None,
     *,
     random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[Colour] | None = None,
+    codebook: Codebook | None = None,
+    dither: float = 0.0,
     effort: int = codec.DEFAULT_EFFORT,
     tile: int | tuple[int, int] | None = None,
     threads: int | None = None,
@@ -82,8 +88,8 @@ def encode(
         which are stored as they are.
     k : int, optional
         Number of colours, as for `quantize`; not for an `Indexed`, which has its own.
-    random_state : int
-        Seed for K-Means.
+    random_state, space, keep, codebook, dither
+        As for `quantize`; not for an `Indexed`.
     effort : int
         How hard to make the labels small: 0 packs them, which decodes fastest; 1 models them; 2
         models them best.
@@ -122,6 +128,10 @@ def encode(
     options = {
         "k": k,
         "random_state": random_state,
+        "space": space,
+        "keep": keep,
+        "codebook": codebook,
+        "dither": dither,
         "effort": effort,
         "tile": tile,
         "threads": threads,
@@ -133,12 +143,17 @@ def encode(
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(picture, Image.Image):
         return plugin.encode_image(picture, given)
-    codec.check_effort(effort)  # before clustering, which may take long
-    codec.check_threads(threads)
-    if not isinstance(picture, Indexed):
-        picture = kmeans.quantize(picture, k, random_state=random_state)
-    elif k is not None:
-        raise TypeError(f"k={k!r} is for pixels; an Indexed keeps its own k, {picture.k}")
+    if isinstance(picture, Indexed):
+        for name, value in (("k", k), ("keep", keep), ("codebook", codebook), ("dither", dither or None)):
+            if value is not None:
+                raise TypeError(
+                    f"{name}={value!r} is for pixels; an Indexed is stored as it is, k={picture.k}"
+                )
+    else:
+        pixels = np.asarray(picture)
+        if pixels.ndim > 1:
+            codec.check_options((pixels.shape[1], pixels.shape[0]), effort=effort, tile=tile, threads=threads)
+        picture = kmeans.quantize(pixels, **plugin.quantizing_options(given))
     return codec.encode(
         picture, effort=effort, tile=tile, threads=threads, metadata=plugin.given_metadata(given)
     )
@@ -186,7 +201,16 @@ def decode(source: Source, *, threads: int | None = None) -> Indexed:
     return Indexed(picture.codebook, writable, picture.mode)
 
 
-def quantize(picture: Array | Image.Image, k: int | None = None, *, random_state: int = 0) -> Indexed:
+def quantize(
+    picture: Array | Image.Image,
+    k: int | None = None,
+    *,
+    random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[Colour] | None = None,
+    codebook: Codebook | None = None,
+    dither: float = 0.0,
+) -> Indexed:
     """Find the best k colours of a picture with K-Means, and the nearest of them for each pixel.
 
     Parameters
@@ -200,6 +224,16 @@ def quantize(picture: Array | Image.Image, k: int | None = None, *, random_state
         labels or measurements, as many as there are.
     random_state : int
         Seed for K-Means.
+    space : str
+        Where distance is measured: ``"srgb"``, or ``"oklab"``, in which equal distances look alike.
+    keep : iterable of colours, optional
+        Colours that the codebook has exactly, and that pixels of just these colours get: ints for
+        grey, sequences of ints, or names and codes such as ``"red"`` and ``"#ff8000"``.
+    codebook : ndarray, image, path or Indexed, optional
+        Take this codebook instead of finding one: shape (k, channels), in this order, used or not.
+        Of an image its codebook or palette, or else its distinct colours.
+    dither : float
+        Strength of Floyd-Steinberg error diffusion, 0 to 1.
 
     Returns
     -------
@@ -217,13 +251,67 @@ def quantize(picture: Array | Image.Image, k: int | None = None, *, random_state
     >>> import kmc_format
     >>> ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
     >>> kmc_format.quantize(ramp, k=2).codebook.tolist()
-    [[64], [192]]
+    [[63], [191]]
+    >>> kmc_format.quantize(ramp, k=3, keep=[0]).codebook.tolist()
+    [[0], [101], [204]]
     """
+    options = {
+        "k": k,
+        "random_state": random_state,
+        "space": space,
+        "keep": keep,
+        "codebook": codebook,
+        "dither": dither,
+    }
     if not isinstance(picture, Image.Image):
-        return kmeans.quantize(picture, k, random_state=random_state)
-    indexed, metadata = plugin.index_image(picture, k, random_state, picture.info.get("transparency"))
-    codebook = codec.with_alpha(indexed.codebook, metadata.get("transparency"))
-    return Indexed(codebook, indexed.labels, indexed.mode)
+        return kmeans.quantize(picture, **plugin.quantizing_options(options))
+    indexed, metadata = plugin.index_image(picture, options, picture.info.get("transparency"))
+    return Indexed(
+        codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode
+    )
+
+
+def train_codebook(
+    pictures: Iterable[Array | Image.Image | str | PathLike[str]],
+    k: int | None = None,
+    *,
+    random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[Colour] | None = None,
+) -> Array:
+    """Find one codebook for many pictures, for the option `codebook` of each of them.
+
+    Parameters
+    ----------
+    pictures : iterable of ndarray, PIL.Image.Image or path
+        As for `quantize`. They are looked at one by one, and may come from a generator.
+    k, random_state, space, keep
+        As for `quantize`.
+
+    Returns
+    -------
+    ndarray, shape (k, channels)
+        In ascending order; with colour, or alpha, where any of the pictures has it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be, or there is no picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> frames = [np.full((4, 4, 3), grey, np.uint8) for grey in (10, 12, 200, 204)]
+    >>> codebook = kmc_format.train_codebook(frames, k=2)
+    >>> codebook.tolist()
+    [[11, 11, 11], [202, 202, 202]]
+    >>> kmc_format.encode(frames[0], codebook=codebook)[:4]
+    b'\\x8bKMC'
+    """
+    options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
+    arrays = (plugin.pixels_of(picture) for picture in pictures)
+    return kmeans.train_codebook(arrays, **plugin.quantizing_options(options))
 
 
 def read_header(source: Source) -> Header:

@@ -122,8 +122,8 @@ def encode(
     TypeError, ValueError
         If an argument is not what it should be.
     """
-    effort, threads = check_effort(effort), check_threads(threads)
-    grid = Grid(*indexed.size, *_tile_size(indexed.size, tile))
+    effort, tile_size, threads = check_options(indexed.size, effort=effort, tile=tile, threads=threads)
+    grid = Grid(*indexed.size, *tile_size)
     coding, codebook = _encode_codebook(indexed.codebook)
     front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
     order = functools.cache(functools.partial(_coding_order, indexed.codebook))  # packed labels need none
@@ -284,6 +284,13 @@ def _shape(box: Box) -> tuple[int, int]:
 
 
 # --- Threads and efforts ------------------------------------------------------------------------
+
+
+def check_options(
+    size: tuple[int, int], *, effort: object = DEFAULT_EFFORT, tile: object = None, threads: object = None
+) -> tuple[int, tuple[int, int], int]:
+    """Return effort, tile size and number of threads for a picture, or raise what is wrong with them."""
+    return check_effort(effort), _tile_size(size, tile), check_threads(threads)
 
 
 def check_effort(effort: object) -> int:

@@ -7,11 +7,12 @@ Wrong save options are `ValueError` or `TypeError`, raised before anything is wr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import IO, Any, cast
 
 import numpy as np
-from PIL import Image, ImageFile, ImagePalette
+from PIL import Image, ImageColor, ImageFile, ImagePalette
 
 from . import codec, container, kmeans
 from .container import Reader
@@ -19,6 +20,8 @@ from .errors import KMCError
 from .indexed import MAX_K, Array, Indexed
 
 FORMAT = "KMC"
+
+Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
 
 # What a mode is stored as; modes that are not named here are stored as they are.
 _STORED_AS = {
@@ -67,6 +70,13 @@ class KMCImageFile(ImageFile.ImageFile):
     format_description = "K-Means codebook image"
 
     _header: codec.Header | None = None  # on the class, as unpickled images have none
+
+    @property
+    def stored_codebook(self) -> Array | None:
+        """The codebook in the file, shape (k, channels), or None for an image that came from elsewhere."""
+        if self._header is None:
+            return None
+        return codec.with_alpha(self._header.codebook, self._header.metadata.get("transparency"))
 
     def _open(self) -> None:
         assert self.fp is not None
@@ -150,14 +160,9 @@ def _expand(indexed: Indexed) -> Image.Image:
 def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     """Code a Pillow image as the bytes of a KMC file, with the save options of the README."""
     coding = {name: options[name] for name in ("effort", "tile", "threads") if options.get(name) is not None}
-    codec.check_effort(coding.get("effort", codec.DEFAULT_EFFORT))  # before clustering, which may take long
-    codec.check_threads(coding.get("threads"))
-    indexed, metadata = index_image(
-        im,
-        options.get("k"),
-        options.get("random_state", 0),
-        options.get("transparency", im.info.get("transparency")),
-    )
+    _check_size(im)
+    codec.check_options(im.size, **coding)  # before clustering, which may take long
+    indexed, metadata = index_image(im, options, options.get("transparency", im.info.get("transparency")))
     if "icc_profile" not in options and im.mode not in (
         "CMYK",
         "LAB",
@@ -168,24 +173,83 @@ def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
 
 
 def index_image(
-    im: Image.Image, k: int | None, random_state: int, transparency: object
+    im: Image.Image, options: Mapping[str, Any], transparency: object
 ) -> tuple[Indexed, codec.Metadata]:
     """Turn an image into codebook and labels, and what transparency its palette has beside them."""
+    _check_size(im)
+    given = quantizing_options(options)
+    if "codebook" in given and "k" in given:
+        raise ValueError(f"k={given['k']!r} and codebook contradict each other: a codebook has its own k")
+    if "codebook" not in given and "k" not in given:
+        given["k"] = _default_k(im)
+    im = _in_stored_mode(im, transparency)
+    if im.mode != "P":
+        return kmeans.quantize(np.asarray(im), **given), {}
+    exact = None if "codebook" in given else _index_palette(im, given, transparency)
+    if exact is None:
+        fits = len(given.get("codebook", ())) <= 256
+        return kmeans.quantize(_colours_of_palette_image(im, transparency), **given, palette=fits), {}
+    metadata = {} if transparency is None else {"transparency": transparency}
+    return exact, cast(codec.Metadata, metadata)  # which `codec.encode` checks
+
+
+def quantizing_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick what `kmeans.quantize` takes, with colours and codebooks as numbers."""
+    names = ("k", "random_state", "space", "keep", "codebook", "dither")
+    given = {name: options[name] for name in names if options.get(name) is not None}
+    if "keep" in given and not isinstance(given["keep"], str):
+        given["keep"] = [
+            ImageColor.getrgb(colour) if isinstance(colour, str) else colour for colour in given["keep"]
+        ]
+    if "codebook" in given:
+        given["codebook"] = codebook_of(given["codebook"])
+    return given
+
+
+def codebook_of(source: object) -> Array:
+    """Return the codebook of what the option `codebook` gives, shape (k, channels).
+
+    That is an array, or a sequence of colours; an `Indexed`; or an image, open or a path: its
+    codebook or palette if it has one, else its distinct colours in ascending order.
+    """
+    if isinstance(source, Indexed):
+        return source.codebook
+    if isinstance(source, (str, PathLike)):
+        with Image.open(source) as opened:
+            return codebook_of(opened)
+    if not isinstance(source, Image.Image):
+        return np.asarray(source)
+    if isinstance(source, KMCImageFile) and source.stored_codebook is not None:
+        return source.stored_codebook
+    transparency = source.info.get("transparency")
+    image = _in_stored_mode(source, transparency)
+    if image.mode == "P":
+        return codec.with_alpha(_palette_entries(image), transparency)
+    return kmeans.distinct_colours(pixels_of(source))
+
+
+def pixels_of(picture: object) -> Array:
+    """Return the pixels of an array, an image or the image at a path; of a palette image its colours."""
+    if isinstance(picture, (str, PathLike)):
+        with Image.open(picture) as opened:
+            return pixels_of(opened)
+    if not isinstance(picture, Image.Image):
+        return np.asarray(picture)
+    _check_size(picture)
+    transparency = picture.info.get("transparency")
+    image = _in_stored_mode(picture, transparency)
+    return _colours_of_palette_image(image, transparency) if image.mode == "P" else np.asarray(image)
+
+
+def _check_size(im: Image.Image) -> None:
     width, height = im.size
     if not (width and height):
         raise ValueError(f"cannot write an empty image ({width}x{height}) as KMC")
-    kmeans.check_random_state(random_state)
-    k = _default_k(im) if k is None else k
-    im = _in_stored_mode(im, transparency)
-    if im.mode != "P":
-        return kmeans.quantize(np.asarray(im), k, random_state=random_state), {}
-    exact = _index_palette(im, kmeans.check_k(k, im.mode))
-    if exact is None:
-        im = _with_transparency(im, transparency)
-        pixels = np.asarray(im.convert("RGBA" if im.has_transparency_data else "RGB"))
-        return kmeans.quantize(pixels, k, random_state=random_state, palette=True), {}
-    metadata = {} if transparency is None else {"transparency": transparency}
-    return exact, cast(codec.Metadata, metadata)  # which `codec.encode` checks
+
+
+def _colours_of_palette_image(im: Image.Image, transparency: object) -> Array:
+    im = _with_transparency(im, transparency)
+    return np.asarray(im.convert("RGBA" if im.has_transparency_data else "RGB"))
 
 
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
@@ -234,20 +298,35 @@ def _lab_to_rgb(im: Image.Image) -> Image.Image:
     return rgb
 
 
-def _index_palette(im: Image.Image, k: int) -> Indexed | None:
+def _index_palette(im: Image.Image, given: Mapping[str, Any], transparency: Any) -> Indexed | None:
     """Keep a palette image as it is, unless it uses more than k entries of its palette."""
-    labels = np.asarray(im)
+    kmeans.check_random_state(given.get("random_state", 0))
+    kmeans.check_space(given.get("space", "srgb"))
+    kmeans.check_dither(given.get("dither", 0))
+    k = kmeans.check_k(given.get("k"), im.mode)
     used = np.flatnonzero(im.histogram())
-    if len(used) > k:
+    entries = _palette_entries(im, least=int(used[-1]) + 1)
+    missing = kmeans.missing_colours(codec.with_alpha(entries, transparency), given.get("keep"), k)
+    if len(used) + len(missing) > k:
         return None
+    if len(entries) + len(missing) > 256:
+        raise ValueError(
+            f"keep has {len(missing)} colours that the palette lacks, without room for them; convert to RGB"
+        )
+    codebook = np.concatenate([entries, missing[:, : entries.shape[1]]])
+    return Indexed(codebook, np.asarray(im), "P")
+
+
+def _palette_entries(im: Image.Image, least: int = 0) -> Array:
+    """Return the palette of an image, shape (k, 3 or 4), with at least so many entries."""
     assert im.palette is not None  # as Pillow gives every image of mode P one
     mode = im.palette.mode
     palette = np.array(im.getpalette(mode), np.uint8).reshape(-1, len(mode))
     # Pillow shows pixels beyond the end of the palette as opaque black.
-    codebook = np.zeros((max(len(palette), int(used[-1]) + 1), len(mode)), np.uint8)
-    codebook[:, 3:] = 255
-    codebook[: len(palette)] = palette
-    return Indexed(codebook, labels, "P")
+    entries = np.zeros((max(len(palette), least), len(mode)), np.uint8)
+    entries[:, 3:] = 255
+    entries[: len(palette)] = palette
+    return entries
 
 
 def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.cluster import KMeans
 from support import smooth
 
-from kmc_format import kmeans
+from kmc_format import colours
 from kmc_format.kmeans import quantize
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
@@ -77,30 +77,19 @@ def test_the_error_is_that_of_scikit_learn_on_all_pixels(k):
     assert error <= 1.03 * np.mean([fit.inertia_ for fit in fits])
 
 
-def test_the_search_tree_agrees_with_comparing_all(monkeypatch):
-    rng = np.random.default_rng(0)
-    points = rng.integers(0, 256, (3000, 3)).astype(float)
-    entries = np.unique(rng.integers(0, 256, (400, 3)), axis=0).astype(float)
-    dense = kmeans._nearest(points, entries)
-    monkeypatch.setattr(kmeans, "_DENSE_PAIRS", 0)
-    tree = kmeans._nearest(points, entries)
-    distances = [kmeans._squared_distance(points, entries[number]) for number in (dense, tree)]
-    assert np.array_equal(*distances)
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 def test_blocks_and_hashing_do_not_change_the_histogram(monkeypatch, dtype):
     rng = np.random.default_rng(1)
     few = rng.integers(0, np.iinfo(dtype).max, 3000).astype(dtype)
     values = rng.choice(few, (100, 200))
-    whole = kmeans._histogram(values)
-    monkeypatch.setattr(kmeans, "_BLOCK", 999)
-    monkeypatch.setattr(kmeans, "_TABLE_BITS", 10)  # so that many colours share a slot
-    colours, counts = kmeans._histogram(values)
-    assert np.array_equal(colours, whole[0])
+    whole = colours.histogram(values)
+    monkeypatch.setattr(colours, "_BLOCK", 999)
+    monkeypatch.setattr(colours, "_TABLE_BITS", 10)  # so that many colours share a slot
+    found, counts = colours.histogram(values)
+    assert np.array_equal(found, whole[0])
     assert np.array_equal(counts, whole[1])
-    number = kmeans._map_colours(values, colours, np.arange(len(colours)).astype(np.uint16))
-    assert np.array_equal(colours[number], values)
+    number = colours.map_colours(values, found, np.arange(len(found)).astype(np.uint16))
+    assert np.array_equal(found[number], values)
 
 
 def test_invisible_colours_share_an_entry_when_colours_are_short():
@@ -114,19 +103,21 @@ def test_invisible_colours_share_an_entry_when_colours_are_short():
     assert short.codebook.tolist() == [[0, 0, 0, 0], [9, 9, 9, 255]]
 
 
-def test_alpha_is_compared_premultiplied():
-    pixels = np.asarray(smooth(mode="RGB").convert("RGBA")).copy()
-    pixels[..., 3] = np.arange(96) * 255 // 95
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_compared_as_it_looks_over_black_and_white(mode):
+    pixels = np.asarray(smooth(mode=mode)).copy()
+    pixels[..., -1] = np.arange(96) * 255 // 95
     picture = quantize(pixels, 20)
     assert len(np.unique(picture.labels)) == 20
 
-    def premultiplied(colours):
-        wide = colours.astype(np.int64)
-        return np.concatenate([wide[..., :3] * wide[..., 3:], 255 * wide[..., 3:]], axis=-1)
+    def composed(colours):
+        colour, alpha = colours[..., :-1] / 255, colours[..., -1:] / 255
+        return np.concatenate([colour * alpha, colour * alpha + 1 - alpha], axis=-1)
 
-    points, codebook = premultiplied(pixels.reshape(-1, 4)), premultiplied(picture.codebook)
-    chosen = distance(points, codebook[picture.labels.ravel()])
-    assert np.array_equal(chosen, nearest_distance(points, codebook))
+    points, codebook = composed(pixels.reshape(-1, len(mode))), composed(picture.codebook)
+    chosen = np.square(points - codebook[picture.labels.ravel()]).sum(axis=1)
+    best = np.square(points[:, None] - codebook).sum(axis=2).min(axis=1)
+    assert np.allclose(chosen, best, rtol=1e-4, atol=1e-9)
 
 
 def test_integers_are_never_reduced_unless_asked():

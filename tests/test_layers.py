@@ -7,13 +7,16 @@ from support import ROOT
 
 LAYERS = {
     "_labels": 0,
+    "_mapping": 0,
     "errors": 0,
     "container": 1,
     "indexed": 1,
-    "codec": 2,
-    "kmeans": 2,
-    "plugin": 3,
-    "__init__": 4,
+    "clustering": 2,
+    "colours": 2,
+    "codec": 3,
+    "kmeans": 3,
+    "plugin": 4,
+    "__init__": 5,
 }
 HEAVY = {"imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib"}
 

@@ -1,0 +1,350 @@
+"""K-Means on weighted points: good starts, coarse to fine, and centres that stay where they are.
+
+K-Means is scikit-learn's; it is imported on first use, as it takes longer to import than to run.
+tests/benchmarks/NOTES.md tells how the effort was chosen.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import _mapping
+from .indexed import Array
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
+    from threadpoolctl import ThreadpoolController
+
+_COARSE_BINS = 600  # times the square root of k: least size of the coarse histogram
+_START_STEPS = 1  # Lloyd steps there after k-means++
+_ROUNDS = 8  # most rounds of split and merge there, or the square root of k where that is more
+_ROUND_STEPS = 3  # Lloyd steps after each
+_FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
+_FINAL_STEPS = 8  # Lloyd steps there
+_DIRECT_K = 512  # up to here one K-Means run finds all clusters; beyond, one run a group
+_GROUP_STEPS = 10  # Lloyd steps in a group after k-means++
+_GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all groups pay
+_TABLE_CELLS = 2**21  # so many cells are counted in a table; more are sorted
+_ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
+
+
+class Cloud(NamedTuple):
+    """Weighted points, and anchors: points that are to be centres, whatever the others are."""
+
+    points: Array  # (n, dimensions) float64
+    weights: Array  # (n,) float64
+    anchors: Array  # (m, dimensions) float64, all different
+
+
+def cluster(cloud: Cloud, k: int, seed: int) -> Array:
+    """Return the centres that K-Means finds beside the anchors, k with them."""
+    from sklearn import config_context
+
+    if k <= len(cloud.anchors):
+        return cloud.anchors[:0]
+    # Sums over threads would depend on how many there are, and with them the file's bytes.
+    with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
+        if k > _DIRECT_K:
+            return _cluster_in_groups(cloud, k, seed)
+        coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(k)))
+        fit = _split_and_merge(_start(coarse, k, seed, _START_STEPS), coarse)
+        fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
+        return _free_centres(_lloyd(fine, _centres(fit), _FINAL_STEPS), fine)
+
+
+def nearest(points: Array, entries: Array) -> Array:
+    """Return, for each point, the number of the nearest entry; both are integers."""
+    if points.shape[1] == 1:
+        order: Array = np.argsort(entries[:, 0], kind="stable")
+        ascending = entries[order, 0].astype(np.float64)
+        middle = (ascending[1:] + ascending[:-1]) / 2
+        return order[np.searchsorted(middle, points[:, 0])]
+    numbers = np.empty(len(points), np.int32)
+    _mapping.nearest(np.ascontiguousarray(points), np.ascontiguousarray(entries), numbers)
+    return numbers
+
+
+def squared_distance(points: Array, others: Array) -> Array:
+    """Return the squared distance of each point to the other in the same row."""
+    difference = np.subtract(points, others, dtype=np.float64)
+    squared: Array = np.einsum("ij,ij->i", difference, difference)
+    return squared
+
+
+def best_levels(points: Array, weights: Array, levels: Array, k: int, kept: Array) -> Array:
+    """Choose the k of some levels that are nearest to weighted points on a line: the best there are.
+
+    By dynamic programming over pairs of levels next to one another among the chosen, after Wu,
+    "Optimal quantization by matrix searching", Journal of Algorithms 12(4), 1991 (without the
+    matrix searching, as levels are few).
+
+    Parameters
+    ----------
+    points, weights : ndarray, shape (n,)
+        Points in ascending order.
+    levels : ndarray, shape (m,)
+        In ascending order, k < m.
+    kept : ndarray of bool, shape (m,)
+        Levels that are chosen in any case, at most k.
+
+    Returns
+    -------
+    ndarray of int, shape (k,)
+        Positions in `levels`.
+    """
+    moments = [np.concatenate([[0.0], np.cumsum(weights * points**power)]) for power in range(3)]
+
+    def error(start: Array, end: Array, level: Array) -> Array:
+        """Sum up squared distances of the points from start to end to a level."""
+        zeroth, first, second = (moment[end] - moment[start] for moment in moments)
+        total: Array = second - 2 * level * first + level**2 * zeroth
+        return total
+
+    left, right = levels[:, None], levels[None, :]
+    at = np.searchsorted(points, levels)
+    middle = np.searchsorted(points, (left + right) / 2)
+    between = error(at[:, None], middle, left) + error(middle, at[None, :], right)
+    skipped = np.cumsum(kept) - kept  # kept levels before each
+    between[(left >= right) | (skipped[None, :] > (skipped + kept)[:, None])] = np.inf
+    best = np.where(skipped > 0, np.inf, error(np.zeros_like(at), at, levels))
+    before = []
+    for _ in range(k - 1):
+        total = best[:, None] + between
+        before.append(total.argmin(axis=0))
+        best = total.min(axis=0)
+    best += np.where(skipped + kept < kept.sum(), np.inf, error(at, np.full_like(at, len(points)), levels))
+    chosen = [int(best.argmin())]
+    for step in reversed(before):
+        chosen.append(int(step[chosen[-1]]))
+    return np.array(chosen[::-1])
+
+
+# --- Threads ------------------------------------------------------------------------------------
+
+
+class _OneThread:
+    """A context in which native libraries use one thread, for any number of threads at once.
+
+    OpenMP's limit is the calling thread's own, but that of BLAS is the process's: the first thread
+    in sets it, the last one out lifts it. scikit-learn limits BLAS as well; two of its fits at once,
+    unguarded, would leave the process limited.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._restore_blas: Callable[[], None]
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        pools = _thread_pools()
+        with self._lock:
+            if not self._inside:
+                self._restore_blas = pools.limit(limits=1, user_api="blas").restore_original_limits
+            self._inside += 1
+        try:
+            with pools.limit(limits=1, user_api="openmp"):
+                yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._restore_blas()
+
+
+_ONE_THREAD = _OneThread()
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    import sklearn.cluster  # noqa: F401  # first, so that its thread pools are among those found
+    from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+    return ThreadpoolController()
+
+
+# --- Coarse to fine -----------------------------------------------------------------------------
+
+
+def _coarsen(cloud: Cloud, wanted: int) -> Cloud:
+    """Merge points that share a cell of the coarsest grid that leaves at least `wanted` of them."""
+    points, weights, anchors = cloud
+    columns = points.T.copy()  # contiguous, which is four times faster
+    columns -= columns.min(axis=1, keepdims=True)
+    span = float(columns.max())
+    for cells in (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384):
+        if cells > span or wanted > len(points):
+            break
+        key = np.zeros(len(points), np.int64)
+        for column in columns:
+            key = key * cells + (column * (cells / (span + 1))).astype(np.int64)
+        count, number = _number_cells(key, cells ** len(columns))
+        if count >= wanted:
+            bin_weights = np.bincount(number, weights)
+            sums = [np.bincount(number, weights * column) for column in points.T]
+            return Cloud(np.stack(sums, axis=1) / bin_weights[:, None], bin_weights, anchors)
+    return cloud
+
+
+def _number_cells(key: Array, cells: int) -> tuple[int, Array]:
+    """Count the different keys, and number them in ascending order."""
+    if cells > _TABLE_CELLS:
+        found, number = np.unique(key, return_inverse=True)
+        return len(found), number
+    taken = np.zeros(cells, bool)
+    taken[key] = True
+    numbers = np.cumsum(taken)
+    return int(numbers[-1]), numbers[key] - 1
+
+
+def _start(cloud: Cloud, k: int, seed: int, steps: int) -> KMeans:
+    from sklearn.cluster import kmeans_plusplus
+
+    # Anchors are picked first, for their weight.
+    points, weights = _with_anchors(cloud)
+    centres, _ = kmeans_plusplus(points, k, sample_weight=weights, random_state=seed, n_local_trials=1)
+    return _lloyd(cloud, centres, steps)
+
+
+def _lloyd(cloud: Cloud, centres: Array, steps: int) -> KMeans:
+    from sklearn.cluster import KMeans
+
+    points, weights = _with_anchors(cloud)
+    fit = KMeans(len(centres), init=centres, n_init=1, max_iter=steps, tol=0, random_state=0)
+    return fit.fit(points, sample_weight=weights)
+
+
+def _with_anchors(cloud: Cloud) -> tuple[Array, Array]:
+    """Return points and weights with the anchors among them, so heavy that their centres stay there."""
+    if not len(cloud.anchors):
+        return cloud.points, cloud.weights
+    heavy = np.full(len(cloud.anchors), _ANCHOR * cloud.weights.sum())
+    return np.vstack([cloud.points, cloud.anchors]), np.concatenate([cloud.weights, heavy])
+
+
+def _centres(fit: KMeans) -> Array:
+    centres: Array = fit.cluster_centers_
+    return centres
+
+
+def _free_centres(fit: KMeans, cloud: Cloud) -> Array:
+    """Return the centres that are not an anchor's."""
+    free: Array = np.delete(_centres(fit), fit.labels_[len(cloud.points) :], axis=0)
+    return free
+
+
+# --- Split and merge ----------------------------------------------------------------------------
+
+
+def _split_and_merge(fit: KMeans, cloud: Cloud) -> KMeans:
+    """Leave poor local optima: split the clusters of largest error, merge the pairs that lose least.
+
+    Keeps a round's result where it is better, and moves half as many clusters after one that is not.
+    After Kaukoranta, Fränti and Nevalainen, "Iterative split-and-merge algorithm for vector
+    quantization codebook generation", Optical Engineering 37(10), 1998.
+    """
+    k = len(_centres(fit))
+    moves = -(-k // 8)
+    for _ in range(max(_ROUNDS, math.isqrt(k))):
+        if not moves:
+            break
+        other = _lloyd(cloud, _move_centres(fit, cloud, moves), _ROUND_STEPS)
+        if other.inertia_ < fit.inertia_:
+            fit = other
+        else:
+            moves //= 2
+    return fit
+
+
+def _move_centres(fit: KMeans, cloud: Cloud, moves: int) -> Array:
+    """Return the centres with up to `moves` clusters split and as many pairs merged."""
+    points, weights, _ = cloud
+    centres, labels = _centres(fit).copy(), fit.labels_[: len(points)]
+    anchored = fit.labels_[len(points) :]
+    k = len(centres)
+    mass = np.bincount(labels, weights, k)
+    error = np.bincount(labels, weights * squared_distance(points, centres[labels]), k)
+    loss = (
+        np.square(centres[:, None] - centres).sum(axis=2)
+        * (mass * mass[:, None])
+        / (mass + mass[:, None] + 1e-300)
+    )
+    np.fill_diagonal(loss, np.inf)
+    partner = loss.argmin(axis=1)
+    moves = min(moves, int(np.count_nonzero(error)))  # splitting points that are alike would part nothing
+    split = np.argsort(-error, kind="stable")[:moves]
+    taken = {*split.tolist(), *anchored.tolist()}
+    free: list[int] = []
+    for one in np.argsort(loss.min(axis=1), kind="stable").tolist():
+        other = int(partner[one])
+        if len(free) < moves and not taken & {one, other}:
+            taken |= {one, other}
+            free.append(one)
+            centres[other] = np.average(centres[[one, other]], axis=0, weights=mass[[one, other]] + 1e-300)
+    for one, other in zip(free, split.tolist(), strict=False):
+        member = labels == other
+        offset = _principal_deviation(points[member] - centres[other], weights[member])
+        centres[one] = centres[other] - offset
+        centres[other] += offset
+    return centres
+
+
+def _principal_deviation(centred: Array, weights: Array) -> Array:
+    """Return the vector along which weighted points vary most, one standard deviation long."""
+    covariance = (centred * weights[:, None]).T @ centred / weights.sum()
+    values, vectors = np.linalg.eigh(covariance)
+    deviation: Array = vectors[:, -1] * math.sqrt(max(values[-1], 0.0))
+    return deviation
+
+
+# --- Many centres -------------------------------------------------------------------------------
+
+
+def _cluster_in_groups(cloud: Cloud, k: int, seed: int) -> Array:
+    """Find many centres: cluster coarsely, then within each group, as many as its error deserves."""
+    points, weights, anchors = cloud
+    none = anchors[:0]
+    k -= len(anchors)
+    groups = np.rint(cluster(Cloud(points, weights, none), math.isqrt(k), seed)).astype(np.int32)
+    number = nearest(points.astype(np.int32), groups)
+    sizes = np.bincount(number, minlength=len(groups))
+    error = np.bincount(number, weights * squared_distance(points, groups[number]), len(groups))
+    share = _share_out(error, sizes, k, points.shape[1])
+    centres = [anchors]
+    for group, wanted in enumerate(share.tolist()):
+        member = number == group
+        if wanted < sizes[group]:
+            part = Cloud(points[member], weights[member], none)
+            centres.append(_centres(_start(part, wanted, seed, _GROUP_STEPS)))
+        else:
+            centres.append(points[member])
+    found = np.concatenate(centres)
+    if len(points) * len(found) > _GLOBAL_PAIRS:
+        return found[len(anchors) :]
+    return _free_centres(_lloyd(cloud, found, _FINAL_STEPS), cloud)
+
+
+def _share_out(error: Array, sizes: Array, k: int, dimensions: int) -> Array:
+    """Divide k centres among groups, none more than its size and none without.
+
+    Shares are in proportion to error ** (d / (d + 2)), which minimises the total for many centres
+    in d dimensions (Zador, "Asymptotic quantization error of continuous signals and the
+    quantization dimension", IEEE Transactions on Information Theory 28(2), 1982).
+    """
+    merit = error ** (dimensions / (dimensions + 2)) + 1e-9
+    low, high = 0.0, float(k / merit.min())
+    for _ in range(200):
+        scale = (low + high) / 2
+        share = np.clip(np.floor(merit * scale), np.minimum(1, sizes), sizes).astype(np.int64)
+        low, high = (scale, high) if share.sum() <= k else (low, scale)
+    share = np.clip(np.floor(merit * low), np.minimum(1, sizes), sizes).astype(np.int64)
+    for group in np.argsort(-merit, kind="stable"):
+        share[group] += min(k - share.sum(), sizes[group] - share[group])
+    return share
