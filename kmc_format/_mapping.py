@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The compiled core of quantising: the nearest codebook entry, and error diffusion.
+"""The compiled core of quantising: counting colours, the nearest codebook entry, error diffusion.
 
 Like `_labels` it is Cython in pure-Python mode, takes buffers, releases the GIL, and computes in
 integers. Coordinates are below 2**19 in size, in at most four dimensions, so that squared distances fit
@@ -17,6 +17,88 @@ _LEAF = cython.declare(cython.int, 8)  # most entries that are compared one by o
 _DIMENSIONS = cython.declare(cython.int, 4)  # missing ones are 0
 _SHIFT = cython.declare(cython.int, 16)  # sixteen shares of an error, times a strength up to 4096
 FULL_STRENGTH = 4096
+
+_GOLDEN = cython.declare(cython.uint, 0x9E3779B1)  # 2**32 over the golden ratio
+_MASK = cython.declare(cython.uint, 0xFFFFFFFF)
+
+
+@cython.cclass
+class _Counter:
+    """A hash table of values, which are numbered as they come, and of how often each came."""
+
+    count: cython.Py_ssize_t
+    bits: cython.int  # log2 of the slots
+    slots: cython.int[::1]  # numbers, or -1
+    values: cython.uint[::1]  # by number
+    counts: cython.longlong[::1]
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.bits = 10
+        self.slots = array("i", [-1]) * (1 << self.bits)
+        self.values = array("I", bytes(4 << self.bits))
+        self.counts = array("q", bytes(8 << self.bits))
+
+    def grow(self) -> None:
+        i: cython.Py_ssize_t
+        self.bits += 2
+        self.slots = array("i", [-1]) * (1 << self.bits)
+        more = 3 << (self.bits - 2)
+        self.values = array("I", bytes(memoryview(self.values).cast("B")) + bytes(4 * more))
+        self.counts = array("q", bytes(memoryview(self.counts).cast("B")) + bytes(8 * more))
+        for i in range(self.count):
+            self.slots[self.slot(self.values[i])] = i
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def slot(self, value: cython.uint) -> cython.Py_ssize_t:
+        """Find where a value is, or belongs: Fibonacci hashing (Knuth 6.4), linear probing."""
+        hashed: cython.uint = (value * _GOLDEN) & _MASK
+        at: cython.Py_ssize_t = hashed >> (32 - self.bits)
+        number: cython.int = self.slots[at]
+        while number >= 0 and self.values[number] != value:
+            at = (at + 1) & ((1 << self.bits) - 1)
+            number = self.slots[at]
+        return at
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def run(self, values: cython.uint[::1], start: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """Put numbers in the place of values, up to the end or until the table is half full."""
+        i: cython.Py_ssize_t
+        at: cython.Py_ssize_t
+        number: cython.int = 0
+        value: cython.uint
+        before: cython.uint = 0
+        limit: cython.Py_ssize_t = 1 << (self.bits - 1)
+        for i in range(start, values.shape[0]):
+            value = values[i]
+            if value != before or i == start:
+                at = self.slot(value)
+                number = self.slots[at]
+                if number < 0:
+                    if self.count >= limit:
+                        return i
+                    number = cython.cast(cython.int, self.count)
+                    self.slots[at] = number
+                    self.values[number] = value
+                    self.count += 1
+                before = value
+            self.counts[number] += 1
+            values[i] = number
+        return values.shape[0]
+
+    @cython.cfunc
+    def number(self, values: cython.uint[::1]) -> cython.void:
+        done: cython.Py_ssize_t = 0
+        while done < values.shape[0]:
+            with cython.nogil:
+                done = self.run(values, done)
+            if done < values.shape[0]:
+                self.grow()
 
 
 @cython.cclass
@@ -227,6 +309,26 @@ class _Tree:
                         errors[below + i] += 5 * error
                         errors[below + i + _DIMENSIONS * forth] += error
                 here, below = below, here
+
+
+def count(values: Any) -> tuple[bytes, bytes]:
+    """Number the different values, in the order in which they first occur.
+
+    Parameters
+    ----------
+    values : buffer of uint32, shape (n,)
+        IN, and OUT: the number of each.
+
+    Returns
+    -------
+    bytes, bytes
+        The different values, as uint32, and how often each occurs, as int64.
+    """
+    counter = _Counter()
+    counter.number(memoryview(values))
+    found = memoryview(counter.values)[: counter.count]
+    counts = memoryview(counter.counts)[: counter.count]
+    return bytes(found.cast("B")), bytes(counts.cast("B"))
 
 
 def nearest(points: Any, entries: Any, numbers: Any) -> None:

@@ -1,4 +1,4 @@
-"""Colours as numbers: packed into integers, counted, mapped, and as coordinates of a colour space.
+"""Colours as numbers: packed into integers, counted, and as coordinates of a colour space.
 
 A packed colour is one unsigned integer that holds its channels in order, so that colours sort as
 their channels do. Coordinates are integers as well, whatever the space: distances between them,
@@ -8,16 +8,17 @@ and with them all labels, are exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from . import _mapping
 from .indexed import Array, Kind
 
 SPACES = ("srgb", "oklab")
 
-_BLOCK = 2**22  # pixels handled at once, which bounds temporary memory
-_TABLE_BITS = 24  # size of the table from colours to labels: one slot for every RGB colour
+_BLOCK = 2**20  # pixels looked up at once, as NumPy makes 64-bit numbers of them
 _UNIT = 2**17  # of Oklab, in coordinates
 
 # Ottosson, "A perceptual color space for image processing", 2020: linear sRGB to cone responses,
@@ -66,47 +67,39 @@ def unpack(values: Array, kind: Kind) -> Array:
     return np.ascontiguousarray(words[:, -kind.channels :])
 
 
-def histogram(values: Array) -> tuple[Array, Array]:
-    """Return the distinct values in ascending order, and how often each occurs."""
-    flat = values.ravel()
-    parts = [np.unique(flat[block], return_counts=True) for block in _blocks(flat)]
-    return parts[0] if len(parts) == 1 else merge_histograms(parts)
+class Histogram(NamedTuple):
+    """The colours of a picture, and which each pixel has."""
+
+    colours: Array  # distinct and packed, in ascending order
+    counts: Array  # how often each occurs
+    rank: Array  # the position among `colours` of the first to occur in the picture, the second, ...
+    numbers: Array  # which of these each pixel has; uint32, of the picture's shape
+
+    def map(self, values: Array) -> Array:
+        """Give every pixel the value of its colour: one of `values`, which are in the order of `colours`."""
+        values = values[self.rank]
+        flat, mapped = self.numbers.ravel(), np.empty(self.numbers.size, values.dtype)
+        for start in range(0, flat.size, _BLOCK):
+            values.take(flat[start : start + _BLOCK], out=mapped[start : start + _BLOCK], mode="clip")
+        return mapped.reshape(self.numbers.shape)
 
 
-def merge_histograms(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Add up what `histogram` returned for several pictures."""
-    colours, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+def histogram(pixels: Array) -> Histogram:
+    """Count the colours of pixels, shape (height, width, channels)."""
+    packed = pack(pixels)
+    numbers = packed.astype(np.uint32)
+    first, counts = map(np.frombuffer, _mapping.count(numbers.ravel()), (np.uint32, np.int64))
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return Histogram(first[order].astype(packed.dtype), counts[order], rank, numbers)
+
+
+def merge_counts(parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Add up colours and counts of several histograms."""
+    found, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
     counts = np.bincount(inverse, np.concatenate([part[1] for part in parts]))
-    return colours, counts.astype(np.int64)
-
-
-def map_colours(values: Array, colours: Array, numbers: Array) -> Array:
-    """Give every pixel the number of its colour: of `numbers`, one for each of the ascending colours."""
-    flat, mapped = values.ravel(), np.empty(values.size, numbers.dtype)
-    if colours[-1] < 1 << _TABLE_BITS:
-        table = np.zeros(int(colours[-1]) + 1, numbers.dtype)
-        table[colours] = numbers
-        for block in _blocks(flat):
-            mapped[block] = table[flat[block]]
-    else:
-        # Too many possible colours for a table: look up where a hash points, and search for the
-        # few whose slot another colour took.
-        table = np.zeros(1 << _TABLE_BITS, np.uint32)
-        table[_slots(colours)] = np.arange(len(colours), dtype=np.uint32)
-        for block in _blocks(flat):
-            found = table[_slots(flat[block])]
-            missed = np.flatnonzero(colours[found] != flat[block])
-            found[missed] = np.searchsorted(colours, flat[block][missed])
-            mapped[block] = numbers[found]
-    return mapped.reshape(values.shape)
-
-
-def _blocks(values: Array) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, values.size, _BLOCK))
-
-
-def _slots(values: Array) -> Array:
-    return values * np.uint32(0x9E3779B1) >> np.uint32(32 - _TABLE_BITS)  # Fibonacci hashing, Knuth 6.4
+    return found, counts.astype(np.int64)
 
 
 def widen(entries: Array, channels: int) -> Array:

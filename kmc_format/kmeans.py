@@ -87,21 +87,19 @@ def quantize(
         if keep is not None:
             raise ValueError("keep and codebook contradict each other: put the colours in the codebook")
         kind, pixels, entries = _meet(kind, pixels, codebook, palette)
-        values = colours.pack(pixels)
-        found, _ = colours.histogram(values)
-        return _label(values, found, entries, kind, space, strength, found[:0])
+        return _label(colours.histogram(pixels), entries, kind, space, strength, np.empty(0, np.uint32))
     count = check_k(k, kind.mode)
     if palette:
         kind, count = Kind("P", kind.dtype, kind.channels), min(count, 256)
     kept = _check_keep(keep, kind, count)
-    values = colours.pack(pixels)
-    found, counts = colours.histogram(values)
-    if k is None and kind.dtype != "uint8" and len(np.union1d(found, kept)) > count:
+    histogram = colours.histogram(pixels)
+    found, counts = histogram.colours, histogram.counts
+    if k is None and kind.dtype != "uint8" and len(_union(found, kept)) > count:
         raise ValueError(
             f"the image has {len(found)} distinct values, more than {count}; give k to reduce them"
         )
     entries = colours.unpack(_choose(found, counts, kept, kind, count, seed, space), kind)
-    return _label(values, found, entries, kind, space, strength, kept)
+    return _label(histogram, entries, kind, space, strength, kept)
 
 
 def train_codebook(
@@ -119,8 +117,8 @@ def train_codebook(
     for pixels in pictures:
         kind, pixels = _check_pixels(pixels)
         kind = KINDS[1] if kind.mode == "1" else kind
-        part = colours.histogram(colours.pack(pixels))
-        parts[kind] = colours.merge_histograms([parts[kind], part]) if kind in parts else part
+        part = colours.histogram(pixels)[:2]
+        parts[kind] = colours.merge_counts([parts[kind], part]) if kind in parts else part
     if not parts:
         raise ValueError("there must be at least one picture to train a codebook on")
     kind = _common_kind(parts)
@@ -128,7 +126,7 @@ def train_codebook(
         raise ValueError(f"space={space!r} is for colours; pictures of mode {kind.mode} hold integers")
     count = check_k(k, kind.mode)
     kept = _check_keep(keep, kind, count)
-    found, counts = colours.merge_histograms(
+    found, counts = colours.merge_counts(
         [
             (colours.pack(colours.widen(colours.unpack(part[0], own), kind.channels)), part[1])
             for own, part in parts.items()
@@ -140,7 +138,7 @@ def train_codebook(
 def distinct_colours(pixels: Array) -> Array:
     """Return the colours of a picture in ascending order, shape (n, channels), if they make a codebook."""
     kind, pixels = _check_pixels(pixels)
-    found, _ = colours.histogram(colours.pack(pixels))
+    found = colours.histogram(pixels).colours
     if len(found) > MAX_K:
         raise ValueError(f"an image used as codebook has at most {MAX_K} distinct colours, not {len(found)}")
     return colours.unpack(found, kind)
@@ -314,12 +312,11 @@ def _meet(kind: Kind, pixels: Array, codebook: Array, palette: bool) -> tuple[Ki
 
 def _choose(found: Array, counts: Array, kept: Array, kind: Kind, k: int, seed: int, space: str) -> Array:
     """Choose at most k entries for the colours found, the kept ones among them; all packed."""
-    everything = np.union1d(found, kept)
-    if len(everything) <= k:
-        return everything
+    if len(_union(found, kept)) <= k:
+        return _union(found, kept)
     visible, weights = _merge_invisible(found, counts, kept, kind)
-    if len(np.union1d(visible, kept)) <= k:
-        return np.union1d(visible, kept)
+    if len(_union(visible, kept)) <= k:
+        return _union(visible, kept)
     points, anchors = (
         colours.coordinates(colours.unpack(part, kind), kind, space) for part in (visible, kept)
     )
@@ -345,6 +342,10 @@ def _choose(found: Array, counts: Array, kept: Array, kind: Kind, k: int, seed: 
         entries = np.union1d(entries[used], visible[worst])
 
 
+def _union(found: Array, kept: Array) -> Array:
+    return np.union1d(found, kept) if len(kept) else found
+
+
 def _merge_invisible(found: Array, counts: Array, kept: Array, kind: Kind) -> tuple[Array, Array]:
     """Make all colours of zero alpha one, but for those to be kept."""
     if not colours.has_alpha(kind):
@@ -352,16 +353,16 @@ def _merge_invisible(found: Array, counts: Array, kept: Array, kind: Kind) -> tu
     clear = kept[kept & 0xFF == 0]
     shown = (found & 0xFF > 0) | np.isin(found, clear)
     merged = np.where(shown, found, clear[0] if len(clear) else 0).astype(found.dtype)
-    return colours.merge_histograms([(merged, counts)])
+    return colours.merge_counts([(merged, counts)])
 
 
 def _label(
-    values: Array, found: Array, entries: Array, kind: Kind, space: str, strength: int, kept: Array
+    histogram: colours.Histogram, entries: Array, kind: Kind, space: str, strength: int, kept: Array
 ) -> Indexed:
-    """Give each pixel the nearest entry, or dither; `found` are the colours of `values`."""
-    dtype = label_dtype(len(entries))
-    both = colours.unpack(found, kind)
-    points, targets = (colours.coordinates(part, kind, space) for part in (both, entries))
+    """Give each pixel the nearest entry, or dither."""
+    found = histogram.colours
+    channels = colours.unpack(found, kind)
+    points, targets = (colours.coordinates(part, kind, space) for part in (channels, entries))
     numbers = nearest(points, targets)
     packed = colours.pack(entries)
     order = np.argsort(packed, kind="stable")
@@ -369,20 +370,18 @@ def _label(
     exact = packed[order[at]] == found
     numbers[exact] = order[at[exact]]  # clear colours look alike, and keep what they are all the same
     if not strength or exact.all():
-        return Indexed(entries, colours.map_colours(values, found, numbers.astype(dtype)), kind.mode)
-    coverage = both[:, -1] if colours.has_alpha(kind) else np.zeros(len(found), np.uint8)
-    clear = colours.has_alpha(kind) & (coverage == 0)
+        return Indexed(entries, histogram.map(numbers.astype(label_dtype(len(entries)))), kind.mode)
+    coverage = channels[:, -1] if colours.has_alpha(kind) else np.zeros(len(found), np.uint8)
+    pinned = np.isin(found, kept) | (colours.has_alpha(kind) & (coverage == 0))
     everything = np.concatenate([points, targets])
-    limits = np.stack([everything.min(axis=0), everything.max(axis=0)])
-    labels = np.empty(values.shape, np.uint16)
-    points, targets, limits = (np.ascontiguousarray(part, np.int32) for part in (points, targets, limits))
+    labels = np.empty(histogram.numbers.shape, np.uint16)
     _mapping.dither(
-        colours.map_colours(values, found, np.arange(len(found), dtype=np.uint32)),
-        points,
-        targets,
-        np.where(clear | np.isin(found, kept), numbers, -1).astype(np.int32),
-        np.ascontiguousarray(coverage),
-        limits,
+        histogram.numbers,
+        points[histogram.rank].astype(np.int32),
+        np.ascontiguousarray(targets, np.int32),
+        np.where(pinned, numbers, -1)[histogram.rank].astype(np.int32),
+        coverage[histogram.rank],
+        np.stack([everything.min(axis=0), everything.max(axis=0)]).astype(np.int32),
         strength,
         labels,
     )

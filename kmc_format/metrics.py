@@ -1,0 +1,192 @@
+"""How much two pictures differ: mean squared error, PSNR, SSIM, and CIEDE2000 colour difference.
+
+Each takes two pictures of the same size: images, or arrays of shape (height, width) or
+(height, width, channels). Where either has alpha, what is seen is compared: both are laid over black
+and over white, and the mean of the two is taken. Pictures of palettes are compared by their colours.
+
+SSIM and CIEDE2000 need scikit-image: ``pip install 'kmc-format[metrics]'``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+from PIL import Image
+
+from . import plugin
+from .colours import widen
+from .indexed import Array
+
+__all__ = ["ciede2000", "mse", "psnr", "ssim"]
+
+Picture = Array | Image.Image
+
+_SSIM_SIDE = 7  # of the window, in pixels
+
+
+def mse(one: Picture, other: Picture) -> float:
+    """Return the mean squared error over pixels and channels, in units of the pixels' values.
+
+    Parameters
+    ----------
+    one, other : ndarray or PIL.Image.Image
+        Pictures of the same size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the pictures do not compare.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mse(np.array([[0, 4]], np.uint8), np.array([[0, 2]], np.uint8))
+    2.0
+    """
+    return _mean(_squared_error, *_comparable(one, other))
+
+
+def psnr(one: Picture, other: Picture) -> float:
+    """Return the peak signal-to-noise ratio in decibels: 10 log10(peak**2 / mse).
+
+    The peak is 255, or 65,535 for 16-bit pictures; equal pictures have ``inf``.
+
+    Parameters
+    ----------
+    one, other : ndarray or PIL.Image.Image
+        Pictures of the same size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the pictures do not compare, or hold 32-bit integers, which have no peak.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(psnr(np.array([[0, 4]], np.uint8), np.array([[0, 2]], np.uint8)), 2)
+    45.12
+    """
+    first, second = _comparable(one, other)
+    if first.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"PSNR needs 8- or 16-bit pictures, not {first.dtype}")
+    error = _mean(_squared_error, first, second)
+    return 10 * math.log10(np.iinfo(first.dtype).max ** 2 / error) if error else math.inf
+
+
+def ssim(one: Picture, other: Picture) -> float:
+    """Return the mean structural similarity, 1 for equal pictures.
+
+    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE Transactions on Image Processing 13(4), 2004, as scikit-image has it
+    by default: windows of 7 pixels, the mean over channels.
+
+    Parameters
+    ----------
+    one, other : ndarray or PIL.Image.Image
+        8- or 16-bit pictures of the same size, at least 7 pixels wide and high.
+
+    Raises
+    ------
+    ImportError
+        If scikit-image is not installed.
+    TypeError, ValueError
+        If the pictures do not compare, or are too small.
+    """
+    metrics = _skimage("metrics")
+    first, second = _comparable(one, other)
+    if first.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"SSIM needs 8- or 16-bit pictures, not {first.dtype}")
+    if min(first.shape[:2]) < _SSIM_SIDE:
+        size = f"{first.shape[1]}x{first.shape[0]}"
+        raise ValueError(f"SSIM needs pictures of {_SSIM_SIDE}x{_SSIM_SIDE} pixels or more, not {size}")
+    peak = np.iinfo(first.dtype).max
+
+    def similarity(one: Array, other: Array) -> float:
+        return float(metrics.structural_similarity(one, other, channel_axis=-1, data_range=peak))
+
+    return _mean(similarity, first, second)
+
+
+def ciede2000(one: Picture, other: Picture) -> float:
+    """Return the mean CIEDE2000 colour difference; 1 is about the least that is seen.
+
+    Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", Color Research and Application
+    30(1), 2005, on CIELAB under D65, as scikit-image has it.
+
+    Parameters
+    ----------
+    one, other : ndarray or PIL.Image.Image
+        8-bit pictures of the same size, in sRGB.
+
+    Raises
+    ------
+    ImportError
+        If scikit-image is not installed.
+    TypeError, ValueError
+        If the pictures do not compare.
+    """
+    color = _skimage("color")
+    first, second = _comparable(one, other)
+    if first.dtype != np.uint8:
+        raise TypeError(f"CIEDE2000 needs 8-bit pictures, not {first.dtype}")
+
+    def difference(one: Array, other: Array) -> float:
+        labs = (color.rgb2lab(np.broadcast_to(part / 255, (*part.shape[:2], 3))) for part in (one, other))
+        return float(color.deltaE_ciede2000(*labs).mean())
+
+    return _mean(difference, first, second)
+
+
+def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:
+    """Return two pictures as arrays (height, width, channels) of one kind."""
+    first, second = (plugin.pixels_of(picture) for picture in (one, other))
+    first, second = (part * np.uint8(255) if part.dtype == bool else part for part in (first, second))
+    first, second = (part[:, :, None] if part.ndim == 2 else part for part in (first, second))
+    if first.shape[:2] != second.shape[:2] or first.ndim != 3 or second.ndim != 3:
+        raise ValueError(f"pictures of shapes {first.shape} and {second.shape} do not compare")
+    if first.dtype != second.dtype or first.dtype.kind not in "ui":
+        raise TypeError(f"pictures must be integers of one dtype, not {first.dtype} and {second.dtype}")
+    if first.dtype == np.uint8:
+        most = max(first.shape[2], second.shape[2])
+        alpha = any(part.shape[2] in (2, 4) for part in (first, second))
+        channels = (3 if most > 2 else 1) + alpha
+        return widen(first, channels), widen(second, channels)
+    if first.shape[2] != second.shape[2]:
+        raise ValueError(f"pictures of {first.shape[2]} and {second.shape[2]} channels do not compare")
+    return first, second
+
+
+def _mean(measure: Callable[[Array, Array], float], one: Array, other: Array) -> float:
+    """Measure what is seen: over black and over white, where there is alpha."""
+    if one.dtype != np.uint8 or one.shape[2] in (1, 3):
+        return measure(one, other)
+    return (
+        measure(*(_over(part, 0) for part in (one, other)))
+        + measure(*(_over(part, 255) for part in (one, other)))
+    ) / 2
+
+
+def _over(pixels: Array, background: int) -> Array:
+    """Lay 8-bit pixels with alpha over a grey, without rounding."""
+    alpha = pixels[..., -1:] / 255
+    over: Array = pixels[..., :-1] * alpha + background * (1 - alpha)
+    return over
+
+
+def _squared_error(one: Array, other: Array) -> float:
+    return float(np.mean(np.square(np.subtract(one, other, dtype=np.float64))))
+
+
+def _skimage(module: str) -> ModuleType:
+    import importlib
+
+    try:
+        return importlib.import_module(f"skimage.{module}")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "this metric needs scikit-image: pip install 'kmc-format[metrics]'", name=error.name
+        ) from error
