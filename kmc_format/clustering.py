@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 _COARSE_BINS = 600  # times the square root of k: least size of the coarse histogram
-_START_STEPS = 1  # Lloyd steps there after k-means++
-_ROUNDS = 8  # most rounds of split and merge there, or the square root of k where that is more
+_STARTS = 64  # over k: searches from different starts, at least one and at most _MOST_STARTS
+_MOST_STARTS = 4
+_ROUNDS = 12  # most rounds of split and merge
 _ROUND_STEPS = 3  # Lloyd steps after each
+_WORTH = 2.0  # how much more a merge may cost than the split beside it is expected to gain
 _FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
-_FINAL_STEPS = 8  # Lloyd steps there
+_FINAL_STEPS = 6  # Lloyd steps there
 _DIRECT_K = 512  # up to here one K-Means run finds all clusters; beyond, one run a group
 _GROUP_STEPS = 10  # Lloyd steps in a group after k-means++
 _GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all groups pay
-_TABLE_CELLS = 2**21  # so many cells are counted in a table; more are sorted
+_MOST_CELLS = 2**32
 _ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
 
 
@@ -54,7 +56,9 @@ def cluster(cloud: Cloud, k: int, seed: int) -> Array:
         if k > _DIRECT_K:
             return _cluster_in_groups(cloud, k, seed)
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(k)))
-        fit = _split_and_merge(_start(coarse, k, seed, _START_STEPS), coarse)
+        starts = min(max(_STARTS // k, 1), _MOST_STARTS)
+        fits = (_split_and_merge(_start(coarse, k, seed + n, 1), coarse) for n in range(starts))
+        fit = min(fits, key=lambda fit: float(fit.inertia_))
         fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
         return _free_centres(_lloyd(fine, _centres(fit), _FINAL_STEPS), fine)
 
@@ -180,28 +184,18 @@ def _coarsen(cloud: Cloud, wanted: int) -> Cloud:
     columns -= columns.min(axis=1, keepdims=True)
     span = float(columns.max())
     for cells in (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384):
-        if cells > span or wanted > len(points):
+        if cells > span or cells ** len(columns) > _MOST_CELLS or wanted > len(points):
             break
-        key = np.zeros(len(points), np.int64)
+        key = np.zeros(len(points), np.uint32)
         for column in columns:
-            key = key * cells + (column * (cells / (span + 1))).astype(np.int64)
-        count, number = _number_cells(key, cells ** len(columns))
+            key *= np.uint32(cells)
+            key += (column * (cells / (span + 1))).astype(np.uint32)
+        count = len(np.frombuffer(_mapping.count(key)[1], np.int64))
         if count >= wanted:
-            bin_weights = np.bincount(number, weights)
-            sums = [np.bincount(number, weights * column) for column in points.T]
+            bin_weights = np.bincount(key, weights)
+            sums = [np.bincount(key, weights * column) for column in points.T]
             return Cloud(np.stack(sums, axis=1) / bin_weights[:, None], bin_weights, anchors)
     return cloud
-
-
-def _number_cells(key: Array, cells: int) -> tuple[int, Array]:
-    """Count the different keys, and number them in ascending order."""
-    if cells > _TABLE_CELLS:
-        found, number = np.unique(key, return_inverse=True)
-        return len(found), number
-    taken = np.zeros(cells, bool)
-    taken[key] = True
-    numbers = np.cumsum(taken)
-    return int(numbers[-1]), numbers[key] - 1
 
 
 def _start(cloud: Cloud, k: int, seed: int, steps: int) -> KMeans:
@@ -244,64 +238,76 @@ def _free_centres(fit: KMeans, cloud: Cloud) -> Array:
 
 
 def _split_and_merge(fit: KMeans, cloud: Cloud) -> KMeans:
-    """Leave poor local optima: split the clusters of largest error, merge the pairs that lose least.
+    """Leave poor local optima: split the clusters that gain most, merge the pairs that lose least.
 
     Keeps a round's result where it is better, and moves half as many clusters after one that is not.
     After Kaukoranta, Fränti and Nevalainen, "Iterative split-and-merge algorithm for vector
     quantization codebook generation", Optical Engineering 37(10), 1998.
     """
-    k = len(_centres(fit))
-    moves = -(-k // 8)
-    for _ in range(max(_ROUNDS, math.isqrt(k))):
+    most = -(-len(_centres(fit)) // 8)
+    for _ in range(_ROUNDS):
+        centres, moves = _move_centres(fit, cloud, most)
         if not moves:
             break
-        other = _lloyd(cloud, _move_centres(fit, cloud, moves), _ROUND_STEPS)
+        other = _lloyd(cloud, centres, _ROUND_STEPS)
         if other.inertia_ < fit.inertia_:
             fit = other
         else:
-            moves //= 2
+            most = moves // 2
     return fit
 
 
-def _move_centres(fit: KMeans, cloud: Cloud, moves: int) -> Array:
-    """Return the centres with up to `moves` clusters split and as many pairs merged."""
-    points, weights, _ = cloud
-    centres, labels = _centres(fit).copy(), fit.labels_[: len(points)]
-    anchored = fit.labels_[len(points) :]
-    k = len(centres)
-    mass = np.bincount(labels, weights, k)
-    error = np.bincount(labels, weights * squared_distance(points, centres[labels]), k)
+def _move_centres(fit: KMeans, cloud: Cloud, most: int) -> tuple[Array, int]:
+    """Return the centres with at most so many pairs merged and as many clusters split, and how many."""
+    centres = _centres(fit).copy()
+    mass, covariance = _moments(centres, fit.labels_[: len(cloud.points)], cloud)
+    values, vectors = np.linalg.eigh(covariance)
+    gain = np.maximum(values[:, -1], 0)
+    deviation = vectors[:, :, -1] * np.sqrt(gain / np.maximum(mass, 1e-300))[:, None]
     loss = (
         np.square(centres[:, None] - centres).sum(axis=2)
         * (mass * mass[:, None])
         / (mass + mass[:, None] + 1e-300)
     )
     np.fill_diagonal(loss, np.inf)
-    partner = loss.argmin(axis=1)
-    moves = min(moves, int(np.count_nonzero(error)))  # splitting points that are alike would part nothing
-    split = np.argsort(-error, kind="stable")[:moves]
-    taken = {*split.tolist(), *anchored.tolist()}
-    free: list[int] = []
-    for one in np.argsort(loss.min(axis=1), kind="stable").tolist():
+    anchored = set(fit.labels_[len(cloud.points) :].tolist())
+    pairs = _pair_moves(gain, loss, anchored, most)
+    for one, other, split in pairs:
+        centres[other] = np.average(centres[[one, other]], axis=0, weights=mass[[one, other]] + 1e-300)
+        centres[one] = centres[split] - deviation[split]
+        centres[split] += deviation[split]
+    return centres, len(pairs)
+
+
+def _pair_moves(gain: Array, loss: Array, anchored: set[int], most: int) -> list[tuple[int, int, int]]:
+    """Choose triples: the first of a pair to be merged is free to help split the third cluster."""
+    partner, least = loss.argmin(axis=1), loss.min(axis=1)
+    splits = iter(np.argsort(-gain, kind="stable").tolist())
+    split, taken, moves = next(splits), set[int](), list[tuple[int, int, int]]()
+    for one in np.argsort(least, kind="stable").tolist():
         other = int(partner[one])
-        if len(free) < moves and not taken & {one, other}:
-            taken |= {one, other}
-            free.append(one)
-            centres[other] = np.average(centres[[one, other]], axis=0, weights=mass[[one, other]] + 1e-300)
-    for one, other in zip(free, split.tolist(), strict=False):
-        member = labels == other
-        offset = _principal_deviation(points[member] - centres[other], weights[member])
-        centres[one] = centres[other] - offset
-        centres[other] += offset
-    return centres
+        pair = {one, other}
+        if pair & (taken | anchored):
+            continue
+        while split in taken | pair:
+            split = next(splits, -1)
+        if len(moves) == most or split < 0 or _WORTH * gain[split] <= least[one]:
+            break
+        moves.append((one, other, split))
+        taken |= {*pair, split}
+    return moves
 
 
-def _principal_deviation(centred: Array, weights: Array) -> Array:
-    """Return the vector along which weighted points vary most, one standard deviation long."""
-    covariance = (centred * weights[:, None]).T @ centred / weights.sum()
-    values, vectors = np.linalg.eigh(covariance)
-    deviation: Array = vectors[:, -1] * math.sqrt(max(values[-1], 0.0))
-    return deviation
+def _moments(centres: Array, labels: Array, cloud: Cloud) -> tuple[Array, Array]:
+    """Return each cluster's weight, and its weighted sums of products of deviations: (k, d, d)."""
+    k, dimensions = centres.shape
+    deviation = (cloud.points - centres[labels]).T.copy()
+    covariance = np.empty((k, dimensions, dimensions))
+    for i in range(dimensions):
+        weighted = cloud.weights * deviation[i]
+        for j in range(i + 1):
+            covariance[:, i, j] = covariance[:, j, i] = np.bincount(labels, weighted * deviation[j], k)
+    return np.bincount(labels, cloud.weights, k), covariance
 
 
 # --- Many centres -------------------------------------------------------------------------------
