@@ -22,30 +22,35 @@ _GOLDEN = cython.declare(cython.uint, 0x9E3779B1)  # 2**32 over the golden ratio
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 
 
+def _doubled(numbers: Any) -> Any:
+    longer = array("I", bytes(8 * len(numbers)))
+    memoryview(longer)[: len(numbers)] = memoryview(numbers)
+    return longer
+
+
 @cython.cclass
 class _Counter:
     """A hash table of values, which are numbered as they come, and of how often each came."""
 
     count: cython.Py_ssize_t
-    bits: cython.int  # log2 of the slots
+    bits: cython.int  # log2 of the slots, of which at most half are taken
     slots: cython.int[::1]  # numbers, or -1
     values: cython.uint[::1]  # by number
-    counts: cython.longlong[::1]
+    counts: cython.uint[::1]
 
     def __init__(self) -> None:
         self.count = 0
         self.bits = 10
         self.slots = array("i", [-1]) * (1 << self.bits)
-        self.values = array("I", bytes(4 << self.bits))
-        self.counts = array("q", bytes(8 << self.bits))
+        self.values = array("I", bytes(2 << self.bits))
+        self.counts = array("I", bytes(2 << self.bits))
 
     def grow(self) -> None:
         i: cython.Py_ssize_t
-        self.bits += 2
+        self.bits += 1
         self.slots = array("i", [-1]) * (1 << self.bits)
-        more = 3 << (self.bits - 2)
-        self.values = array("I", bytes(memoryview(self.values).cast("B")) + bytes(4 * more))
-        self.counts = array("q", bytes(memoryview(self.counts).cast("B")) + bytes(8 * more))
+        self.values = _doubled(self.values)
+        self.counts = _doubled(self.counts)
         for i in range(self.count):
             self.slots[self.slot(self.values[i])] = i
 
@@ -322,7 +327,7 @@ def count(values: Any) -> tuple[bytes, bytes]:
     Returns
     -------
     bytes, bytes
-        The different values, as uint32, and how often each occurs, as int64.
+        The different values, and how often each occurs, as uint32.
     """
     counter = _Counter()
     counter.number(memoryview(values))

@@ -190,7 +190,7 @@ def _coarsen(cloud: Cloud, wanted: int) -> Cloud:
         for column in columns:
             key *= np.uint32(cells)
             key += (column * (cells / (span + 1))).astype(np.uint32)
-        count = len(np.frombuffer(_mapping.count(key)[1], np.int64))
+        count = len(_mapping.count(key)[0]) // key.itemsize
         if count >= wanted:
             bin_weights = np.bincount(key, weights)
             sums = [np.bincount(key, weights * column) for column in points.T]

@@ -19,7 +19,9 @@ from .indexed import Array, Kind
 SPACES = ("srgb", "oklab")
 
 _BLOCK = 2**20  # pixels looked up at once, as NumPy makes 64-bit numbers of them
-_UNIT = 2**17  # of Oklab, in coordinates
+_UNIT = 2**17  # of Oklab's lightness, in coordinates
+# The other two count twice: Ottosson's finding from measured colour differences, known as delta E OK2.
+_OKLAB_SCALE = np.array([_UNIT, 2 * _UNIT, 2 * _UNIT])
 
 # Ottosson, "A perceptual color space for image processing", 2020: linear sRGB to cone responses,
 # and their cube roots to lightness, green to red, blue to yellow.
@@ -88,10 +90,10 @@ def histogram(pixels: Array) -> Histogram:
     """Count the colours of pixels, shape (height, width, channels)."""
     packed = pack(pixels)
     numbers = packed.astype(np.uint32)
-    first, counts = map(np.frombuffer, _mapping.count(numbers.ravel()), (np.uint32, np.int64))
+    first, counts = (np.frombuffer(part, np.uint32) for part in _mapping.count(numbers.ravel()))
     order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
+    rank = np.empty(len(order), np.uint32)
+    rank[order] = np.arange(len(order), dtype=np.uint32)
     return Histogram(first[order].astype(packed.dtype), counts[order], rank, numbers)
 
 
@@ -132,7 +134,7 @@ def coordinates(entries: Array, kind: Kind, space: str) -> Array:
     if kind.dtype != "uint8":
         return entries.astype(np.int64)
     colour = entries[:, :-1] if has_alpha(kind) else entries
-    points = _UNIT * oklab(colour) if space == "oklab" else colour * 510.0
+    points = _OKLAB_SCALE[: colour.shape[1]] * oklab(colour) if space == "oklab" else colour * 510.0
     if has_alpha(kind):
         grey, extent = _mid_grey(kind.channels - 1, space)
         alpha = entries[:, -1:] / 255
@@ -150,7 +152,8 @@ def nearest_colours(points: Array, kind: Kind, space: str) -> Array:
         alpha = np.clip(points[:, -1:] / extent, 1 / 255, 1)
         visible = points[:, -1:] * 510 >= extent  # others round to an alpha of 0
         points = points[:, :-1] / alpha + grey
-    colour = from_oklab(points / _UNIT) if space == "oklab" else points / 510
+    oklab_scale = _OKLAB_SCALE[: points.shape[1]]
+    colour = from_oklab(points / oklab_scale) if space == "oklab" else points / 510
     colour = np.clip(np.rint(colour), 0, 255)
     if kind.mode == "1":
         colour = np.where(colour >= 128, 255, 0)

@@ -23,6 +23,7 @@ DEFAULT_K = 256
 
 Colour = int | Sequence[int]
 
+_MOST_COLOURS = 2**20  # to cluster, and to look at together
 _LEVELS = np.arange(256, dtype=np.uint8)
 
 
@@ -317,19 +318,21 @@ def _choose(found: Array, counts: Array, kept: Array, kind: Kind, k: int, seed: 
     visible, weights = _merge_invisible(found, counts, kept, kind)
     if len(_union(visible, kept)) <= k:
         return _union(visible, kept)
-    points, anchors = (
-        colours.coordinates(colours.unpack(part, kind), kind, space) for part in (visible, kept)
-    )
+    # Of a million colours or more a part will do: every second, every third, ...
+    part = slice(None, None, -(-len(visible) // _MOST_COLOURS))
+    visible, weights = visible[part], weights[part].astype(np.float64)
+    points = _points(visible, kind, space)
     if kind.mode == "L":
-        levels = colours.coordinates(_LEVELS[:, None], kind, space)[:, 0].astype(np.float64)
-        is_kept = np.isin(_LEVELS, kept)
-        entries = _LEVELS[best_levels(points[:, 0].astype(np.float64), weights, levels, k, is_kept)]
+        levels = _points(_LEVELS, kind, space)[:, 0].astype(np.float64)
+        entries = _LEVELS[
+            best_levels(points[:, 0].astype(np.float64), weights, levels, k, np.isin(_LEVELS, kept))
+        ]
     else:
-        anchors = np.unique(anchors, axis=0)
-        cloud = Cloud(points.astype(np.float64), weights.astype(np.float64), anchors.astype(np.float64))
+        anchors = np.unique(_points(kept, kind, space), axis=0)
+        cloud = Cloud(points.astype(np.float64), weights, anchors.astype(np.float64))
         entries = np.union1d(kept, colours.nearest_colours(cluster(cloud, k, seed), kind, space))
     while True:
-        targets = colours.coordinates(colours.unpack(entries, kind), kind, space)
+        targets = _points(entries, kind, space)
         numbers = nearest(points, targets)
         used = np.isin(entries, kept)
         used[numbers] = True
@@ -347,13 +350,13 @@ def _union(found: Array, kept: Array) -> Array:
 
 
 def _merge_invisible(found: Array, counts: Array, kept: Array, kind: Kind) -> tuple[Array, Array]:
-    """Make all colours of zero alpha one, but for those to be kept."""
+    """Make all colours of zero alpha one, which is a kept one if there is any."""
     if not colours.has_alpha(kind):
         return found, counts
-    clear = kept[kept & 0xFF == 0]
-    shown = (found & 0xFF > 0) | np.isin(found, clear)
-    merged = np.where(shown, found, clear[0] if len(clear) else 0).astype(found.dtype)
-    return colours.merge_counts([(merged, counts)])
+    shown = (found & 0xFF > 0) | np.isin(found, kept)
+    if shown.all() or (kept & 0xFF == 0).any():
+        return found[shown], counts[shown]
+    return np.insert(found[shown], 0, 0), np.insert(counts[shown], 0, counts[~shown].sum())
 
 
 def _label(
@@ -361,28 +364,51 @@ def _label(
 ) -> Indexed:
     """Give each pixel the nearest entry, or dither."""
     found = histogram.colours
-    channels = colours.unpack(found, kind)
-    points, targets = (colours.coordinates(part, kind, space) for part in (channels, entries))
-    numbers = nearest(points, targets)
+    targets = colours.coordinates(entries, kind, space)
+    starts = range(0, len(found), _MOST_COLOURS)
+    blocks = (_points(found[start : start + _MOST_COLOURS], kind, space) for start in starts)
+    numbers = np.concatenate([nearest(block, targets) for block in blocks])
+    # Equal colours first, as clear ones look alike.
     packed = colours.pack(entries)
     order = np.argsort(packed, kind="stable")
-    at = np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)
-    exact = packed[order[at]] == found
-    numbers[exact] = order[at[exact]]  # clear colours look alike, and keep what they are all the same
+    at = order[np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)]
+    exact = packed[at] == found
+    numbers[exact] = at[exact]
     if not strength or exact.all():
         return Indexed(entries, histogram.map(numbers.astype(label_dtype(len(entries)))), kind.mode)
-    coverage = channels[:, -1] if colours.has_alpha(kind) else np.zeros(len(found), np.uint8)
-    pinned = np.isin(found, kept) | (colours.has_alpha(kind) & (coverage == 0))
-    everything = np.concatenate([points, targets])
+    pinned = np.where(np.isin(found, kept), numbers, -1).astype(np.int32)
+    coverage = np.zeros(len(found), np.uint8)
+    if colours.has_alpha(kind):
+        coverage = (found & 0xFF).astype(np.uint8)
+        pinned = np.where(coverage == 0, numbers, pinned)
+    return Indexed(entries, _dither(histogram, targets, kind, space, strength, pinned, coverage), kind.mode)
+
+
+def _dither(
+    histogram: colours.Histogram,
+    targets: Array,
+    kind: Kind,
+    space: str,
+    strength: int,
+    pinned: Array,
+    coverage: Array,
+) -> Array:
+    """Label pixels by error diffusion; `pinned` and `coverage` are of each colour, as in `_mapping`."""
+    points = _points(histogram.colours, kind, space).astype(np.int32)
+    ends = np.array([[part.min(axis=0), part.max(axis=0)] for part in (points, targets)])
     labels = np.empty(histogram.numbers.shape, np.uint16)
     _mapping.dither(
         histogram.numbers,
-        points[histogram.rank].astype(np.int32),
+        points[histogram.rank],
         np.ascontiguousarray(targets, np.int32),
-        np.where(pinned, numbers, -1)[histogram.rank].astype(np.int32),
+        pinned[histogram.rank],
         coverage[histogram.rank],
-        np.stack([everything.min(axis=0), everything.max(axis=0)]).astype(np.int32),
+        np.stack([ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)]).astype(np.int32),
         strength,
         labels,
     )
-    return Indexed(entries, labels, kind.mode)
+    return labels
+
+
+def _points(packed: Array, kind: Kind, space: str) -> Array:
+    return colours.coordinates(colours.unpack(packed, kind), kind, space)
