@@ -318,6 +318,8 @@ def _choose(found: Array, counts: Array, kept: Array, kind: Kind, k: int, seed: 
     visible, weights = _merge_invisible(found, counts, kept, kind)
     if len(_union(visible, kept)) <= k:
         return _union(visible, kept)
+    if len(kept) < k > 1 and colours.has_alpha(kind) and (found & 0xFF == 0).any() and (kept & 0xFF).all():
+        kept = np.union1d(kept, np.zeros(1, found.dtype))  # clear areas stay clear
     # Of a million colours or more a part will do: every second, every third, ...
     part = slice(None, None, -(-len(visible) // _MOST_COLOURS))
     visible, weights = visible[part], weights[part].astype(np.float64)

@@ -7,7 +7,7 @@ Wrong save options are `ValueError` or `TypeError`, raised before anything is wr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import IO, Any, cast
 
@@ -197,7 +197,7 @@ def quantizing_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Pick what `kmeans.quantize` takes, with colours and codebooks as numbers."""
     names = ("k", "random_state", "space", "keep", "codebook", "dither")
     given = {name: options[name] for name in names if options.get(name) is not None}
-    if "keep" in given and not isinstance(given["keep"], str):
+    if isinstance(given.get("keep"), Iterable) and not isinstance(given["keep"], str):
         given["keep"] = [
             ImageColor.getrgb(colour) if isinstance(colour, str) else colour for colour in given["keep"]
         ]

@@ -1,6 +1,6 @@
 """The tests are for the package as installed, with its compiled core."""
 
-import kmc_format._labels
+from kmc_format import _labels, _mapping
 
-if kmc_format._labels.__file__.endswith(".py"):
+if any(module.__file__.endswith(".py") for module in (_labels, _mapping)):
     raise RuntimeError("the core is not compiled: install the package, and run `python -Im pytest`")

@@ -1,9 +1,7 @@
 """The compiled core: labels and codebooks come back from their models, compiled or not."""
 
-import importlib.util
 import io
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,21 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from support import SAMPLES, SHARED, indexed_pictures
+from support import SAMPLES, SHARED, indexed_pictures, load_uncompiled
 
 import kmc_format
 from kmc_format import Indexed, KMCError, _labels, codec, container
 
 MODELS = sorted(codec._KNOWN_MODELS)
-
-
-def load_uncompiled():
-    path = Path(_labels.__file__).with_name("_labels.py")
-    spec = importlib.util.spec_from_file_location("uncompiled_labels", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.__file__.endswith(".py")
-    return module
 
 
 def mask(size=512, k=40, seed=0):
@@ -61,7 +50,7 @@ def test_labels_come_back(model, data):
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("k", [5, 20, 40, 300])
 def test_uncompiled_it_codes_the_same_bytes(model, k):
-    uncompiled = load_uncompiled()
+    uncompiled = load_uncompiled(_labels)
     labels = (mask(16, 20) + np.random.default_rng(2).integers(0, 3, (16, 16))) % k
     labels, colours = labels.astype(np.uint16), colours_of(k)
     coded = _labels.encode_labels(labels, colours, model, 10_000)
