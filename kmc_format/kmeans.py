@@ -25,6 +25,7 @@ Colour = int | Sequence[int]
 
 _MOST_COLOURS = 2**20  # to cluster, and to look at together
 _LEVELS = np.arange(256, dtype=np.uint8)
+_CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 
 
 def quantize(
@@ -65,8 +66,8 @@ def quantize(
     Returns
     -------
     Indexed
-        Exact where the picture has at most k distinct values; otherwise with k colours, all used,
-        in ascending order, each pixel labelled with the nearest.
+        Exact where the picture has at most k distinct values; otherwise with k colours in ascending
+        order, all used but for kept ones, each pixel labelled with the nearest.
 
     Raises
     ------
@@ -76,31 +77,18 @@ def quantize(
     kind, pixels = _check_pixels(pixels)
     seed, strength = check_random_state(random_state), check_dither(dither)
     check_space(space)
-    if kind.dtype == "int32" and strength:
-        raise ValueError(
-            f"dither={dither!r} is for colours; a picture of mode I holds labels or measurements"
-        )
-    if kind.dtype != "uint8" and space != "srgb":
-        raise ValueError(f"space={space!r} is for colours; a picture of mode {kind.mode} holds integers")
+    _check_colour_options(kind, space, strength)
     if codebook is not None:
         if k is not None:
             raise ValueError(f"k={k!r} and codebook contradict each other: a codebook has its own k")
         if keep is not None:
             raise ValueError("keep and codebook contradict each other: put the colours in the codebook")
-        kind, pixels, entries = _meet(kind, pixels, codebook, palette)
+        kind, pixels, entries = _meet(kind, pixels, _check_codebook(codebook, kind), palette)
         return _label(colours.histogram(pixels), entries, kind, space, strength, np.empty(0, np.uint32))
-    count = check_k(k, kind.mode)
-    if palette:
-        kind, count = Kind("P", kind.dtype, kind.channels), min(count, 256)
-    kept = _check_keep(keep, kind, count)
+    kind = Kind("P", kind.dtype, kind.channels) if palette else kind
     histogram = colours.histogram(pixels)
-    found, counts = histogram.colours, histogram.counts
-    if k is None and kind.dtype != "uint8" and len(_union(found, kept)) > count:
-        raise ValueError(
-            f"the image has {len(found)} distinct values, more than {count}; give k to reduce them"
-        )
-    entries = colours.unpack(_choose(found, counts, kept, kind, count, seed, space), kind)
-    return _label(histogram, entries, kind, space, strength, kept)
+    entries, kept = _find(histogram.colours, histogram.counts, kind, k, keep, seed, space)
+    return _label(histogram, colours.unpack(entries, kind), kind, space, strength, kept)
 
 
 def train_codebook(
@@ -123,17 +111,15 @@ def train_codebook(
     if not parts:
         raise ValueError("there must be at least one picture to train a codebook on")
     kind = _common_kind(parts)
-    if kind.dtype != "uint8" and space != "srgb":
-        raise ValueError(f"space={space!r} is for colours; pictures of mode {kind.mode} hold integers")
-    count = check_k(k, kind.mode)
-    kept = _check_keep(keep, kind, count)
+    _check_colour_options(kind, space)
     found, counts = colours.merge_counts(
         [
             (colours.pack(colours.widen(colours.unpack(part[0], own), kind.channels)), part[1])
             for own, part in parts.items()
         ]
     )
-    return colours.unpack(_choose(found, counts, kept, kind, count, seed, space), kind)
+    entries, _ = _find(found, counts, kind, k, keep, seed, space)
+    return colours.unpack(entries, kind)
 
 
 def distinct_colours(pixels: Array) -> Array:
@@ -215,20 +201,44 @@ def _check_colour(colour: object, kind: Kind) -> list[int]:
         )
     values = [operator.index(value) for value in given]
     limits = np.iinfo(kind.dtype)
-    if all(limits.min <= value <= limits.max for value in values):
-        if kind.dtype != "uint8" and len(values) == 1:
-            return values
-        if kind.dtype == "uint8" and 1 <= len(values) <= 4:
-            *colour_part, alpha = colours.widen(np.array([values], np.uint8), 4)[0].tolist()
-            values = colour_part if kind.channels > 2 else colour_part[:1]
-            grey = len(set(colour_part)) == 1
-            if (
-                (grey or kind.channels > 2)
-                and (alpha == 255 or colours.has_alpha(kind))
-                and (kind.mode != "1" or values[0] in (0, 255))
-            ):
-                return [*values, alpha] if colours.has_alpha(kind) else values
+    if 1 <= len(values) <= 4 and all(limits.min <= value <= limits.max for value in values):
+        if kind.dtype != "uint8":
+            if len(values) == 1:
+                return values
+        elif kind.mode != "1" or values[0] in (0, 255):
+            rgba = colours.widen(np.array([values], np.uint8), 4)
+            entry = rgba[:, _CHANNELS_OF_RGBA[kind.channels]]
+            if np.array_equal(colours.widen(entry, 4), rgba):
+                channels: list[int] = entry[0].tolist()
+                return channels
     raise ValueError(f"keep has {colour!r}, which a picture of mode {kind.mode} cannot hold")
+
+
+def _check_colour_options(kind: Kind, space: str, strength: int = 0) -> None:
+    """Raise if options for colours are given for a picture that has none."""
+    if kind.dtype == "int32" and strength:
+        raise ValueError("dither is for colours; a picture of mode I holds labels or measurements")
+    if kind.dtype != "uint8" and space != "srgb":
+        raise ValueError(f"space={space!r} is for colours; a picture of mode {kind.mode} holds integers")
+
+
+def _check_codebook(codebook: Array, kind: Kind) -> Array:
+    """Return the entries that the option codebook gives, shape (k, channels), for a kind of picture."""
+    entries = np.asarray(codebook)
+    if entries.ndim == 1:
+        entries = entries[:, None]
+    if entries.ndim != 2 or not entries.size or entries.shape[1] > 4:
+        raise ValueError(f"codebook must have shape (k, 1 to 4), not {np.shape(codebook)}")
+    if entries.dtype.kind not in "ui":
+        raise TypeError(f"codebook must be integers, not {entries.dtype}")
+    limits = np.iinfo(kind.dtype)
+    if int(entries.min()) < limits.min or int(entries.max()) > limits.max:
+        raise ValueError(
+            f"codebook must be from {limits.min} to {limits.max} for a picture of mode {kind.mode}"
+        )
+    if kind.dtype != "uint8" and entries.shape[1] != 1:
+        raise ValueError(f"codebook has {entries.shape[1]} channels; a picture of mode {kind.mode} has one")
+    return np.ascontiguousarray(entries, kind.dtype)
 
 
 def _check_pixels(pixels: Array) -> tuple[Kind, Array]:
@@ -270,30 +280,10 @@ def _common_kind(kinds: Iterable[Kind]) -> Kind:
     return next(kind for kind in KINDS[1:] if kind.channels == channels)
 
 
-def _meet(kind: Kind, pixels: Array, codebook: Array, palette: bool) -> tuple[Kind, Array, Array]:
+def _meet(kind: Kind, pixels: Array, entries: Array, palette: bool) -> tuple[Kind, Array, Array]:
     """Give pixels and a codebook the same channels: the kind of picture they make, and both."""
-    entries = np.asarray(codebook)
-    if entries.ndim == 1:
-        entries = entries[:, None]
-    if entries.ndim != 2 or not entries.size or entries.shape[1] > 4:
-        raise ValueError(f"codebook must have shape (k, 1 to 4), not {np.shape(codebook)}")
-    if entries.dtype.kind not in "ui":
-        raise TypeError(f"codebook must be integers, not {entries.dtype}")
-    limits = np.iinfo(kind.dtype)
-    if int(entries.min()) < limits.min or int(entries.max()) > limits.max:
-        raise ValueError(
-            f"codebook must be from {limits.min} to {limits.max} for a picture of mode {kind.mode}"
-        )
-    entries = np.ascontiguousarray(entries, kind.dtype)
-    if kind.dtype != "uint8":
-        if entries.shape[1] != 1:
-            raise ValueError(
-                f"codebook has {entries.shape[1]} channels; a picture of mode {kind.mode} has one"
-            )
-    elif kind.mode == "1" and entries.shape[1] == 1 and np.isin(entries, (0, 255)).all():
-        pass
-    else:
-        own = Kind("", "uint8", entries.shape[1])
+    own = Kind("1" if np.isin(entries, (0, 255)).all() else "", "uint8", entries.shape[1])
+    if kind.dtype == "uint8" and not kind == own == KINDS[0]:
         if colours.has_alpha(kind) and not colours.has_alpha(own) and (pixels[..., -1] < 255).any():
             raise ValueError(
                 "codebook has no alpha, but the picture has transparent pixels: add an entry for them"
@@ -311,15 +301,38 @@ def _meet(kind: Kind, pixels: Array, codebook: Array, palette: bool) -> tuple[Ki
 # --- Codebook and labels --------------------------------------------------------------------------
 
 
-def _choose(found: Array, counts: Array, kept: Array, kind: Kind, k: int, seed: int, space: str) -> Array:
-    """Choose at most k entries for the colours found, the kept ones among them; all packed."""
-    if len(_union(found, kept)) <= k:
-        return _union(found, kept)
-    visible, weights = _merge_invisible(found, counts, kept, kind)
-    if len(_union(visible, kept)) <= k:
-        return _union(visible, kept)
-    if len(kept) < k > 1 and colours.has_alpha(kind) and (found & 0xFF == 0).any() and (kept & 0xFF).all():
-        kept = np.union1d(kept, np.zeros(1, found.dtype))  # clear areas stay clear
+def _find(
+    found: Array,
+    counts: Array,
+    kind: Kind,
+    k: int | None,
+    keep: Iterable[Colour] | None,
+    seed: int,
+    space: str,
+) -> tuple[Array, Array]:
+    """Return entries for the colours found, by the options k and keep, and the kept ones; all packed."""
+    count = min(check_k(k, kind.mode), 256 if kind.mode == "P" else MAX_K)
+    kept = _check_keep(keep, kind, count)
+    everything = np.union1d(found, kept) if len(kept) else found
+    if len(everything) <= count:
+        return everything, kept
+    if k is None and kind.dtype != "uint8":
+        raise ValueError(
+            f"the image has {len(found)} distinct values, more than {count}; give k to reduce them"
+        )
+    visible, weights = found, counts
+    if colours.has_alpha(kind):
+        visible, weights, clear = _merge_clear(found, counts, kept)
+        everything = np.union1d(visible, kept)
+        if len(everything) <= count:
+            return everything, kept
+        if 1 < count > len(kept):
+            kept = np.union1d(kept, clear)  # clear areas stay clear
+    return _choose(visible, weights, kept, kind, count, seed, space), kept
+
+
+def _choose(visible: Array, weights: Array, kept: Array, kind: Kind, k: int, seed: int, space: str) -> Array:
+    """Choose k entries for more than k weighted colours, the kept ones among them; all packed."""
     # Of a million colours or more a part will do: every second, every third, ...
     part = slice(None, None, -(-len(visible) // _MOST_COLOURS))
     visible, weights = visible[part], weights[part].astype(np.float64)
@@ -347,18 +360,16 @@ def _choose(found: Array, counts: Array, kept: Array, kind: Kind, k: int, seed: 
         entries = np.union1d(entries[used], visible[worst])
 
 
-def _union(found: Array, kept: Array) -> Array:
-    return np.union1d(found, kept) if len(kept) else found
-
-
-def _merge_invisible(found: Array, counts: Array, kept: Array, kind: Kind) -> tuple[Array, Array]:
-    """Make all colours of zero alpha one, which is a kept one if there is any."""
-    if not colours.has_alpha(kind):
-        return found, counts
-    shown = (found & 0xFF > 0) | np.isin(found, kept)
-    if shown.all() or (kept & 0xFF == 0).any():
-        return found[shown], counts[shown]
-    return np.insert(found[shown], 0, 0), np.insert(counts[shown], 0, counts[~shown].sum())
+def _merge_clear(found: Array, counts: Array, kept: Array) -> tuple[Array, Array, Array]:
+    """Make one of all colours of zero alpha, a kept one if there is any; return the rest, and that one."""
+    clear = (found & 0xFF == 0) & ~np.isin(found, kept)
+    if not clear.any():
+        return found, counts, found[:0]
+    if (kept & 0xFF == 0).any():
+        return found[~clear], counts[~clear], found[:0]
+    zero = np.zeros(1, found.dtype)
+    visible, weights = np.insert(found[~clear], 0, 0), np.insert(counts[~clear], 0, counts[clear].sum())
+    return visible, weights, zero
 
 
 def _label(

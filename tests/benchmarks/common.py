@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
+import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PIL import Image
 
 IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
 KODAK = IMAGES / "kodak"
+ICONS = IMAGES / "icons"
 
 
 def kodak(number: int) -> Image.Image:
@@ -44,6 +47,11 @@ def alternate(runs: int, *jobs: Callable[[], object]) -> list[float]:
             job()
             best[n] = min(best[n], time.perf_counter() - start)
     return best
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """Return the mean that suits ratios."""
+    return math.exp(statistics.fmean(map(math.log, ratios)))
 
 
 def versions(*packages: str) -> str:
