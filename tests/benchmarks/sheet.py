@@ -18,7 +18,7 @@ import kmc_format
 from kmc_format.metrics import psnr
 
 ROOT = Path(__file__).resolve().parents[2]
-PART = (60, 60, 300, 220)
+PART = (90, 60, 270, 170)
 GAP, LINE = 6, 20
 
 
