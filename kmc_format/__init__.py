@@ -144,8 +144,17 @@ def encode(
     if isinstance(picture, Image.Image):
         return plugin.encode_image(picture, given)
     if isinstance(picture, Indexed):
-        for name, value in (("k", k), ("keep", keep), ("codebook", codebook), ("dither", dither or None)):
-            if value is not None:
+        defaults = {
+            "k": None,
+            "random_state": 0,
+            "space": "srgb",
+            "keep": None,
+            "codebook": None,
+            "dither": 0.0,
+        }
+        for name, default in defaults.items():
+            value = options[name]
+            if value is not None and (default is None or value != default):
                 raise TypeError(
                     f"{name}={value!r} is for pixels; an Indexed is stored as it is, k={picture.k}"
                 )
@@ -309,6 +318,9 @@ def train_codebook(
     >>> kmc_format.encode(frames[0], codebook=codebook)[:4]
     b'\\x8bKMC'
     """
+    one = isinstance(pictures, (str, PathLike, Image.Image))
+    if one or (isinstance(pictures, np.ndarray) and pictures.ndim < 4):
+        raise TypeError(f"pictures must be an iterable of pictures, not {type(pictures).__name__}")
     options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
     arrays = (plugin.pixels_of(picture) for picture in pictures)
     return kmeans.train_codebook(arrays, **plugin.quantizing_options(options))

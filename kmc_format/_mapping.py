@@ -231,7 +231,7 @@ class _Tree:
         n: cython.Py_ssize_t = points.shape[0]
         dimensions: cython.Py_ssize_t = points.shape[1]
         guess: cython.int = 0
-        self.clear()
+        self.zero_point()
         with cython.nogil:
             for i in range(n):
                 for c in range(dimensions):
@@ -243,7 +243,7 @@ class _Tree:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def clear(self) -> cython.void:
+    def zero_point(self) -> cython.void:
         c: cython.int
         for c in range(_DIMENSIONS):
             self.point[c] = 0
@@ -279,7 +279,7 @@ class _Tree:
         wanted: cython.longlong
         error: cython.longlong
         half: cython.longlong = 1 << (_SHIFT - 1)
-        self.clear()
+        self.zero_point()
         with cython.nogil:
             for y in range(height):
                 for i in range(below, below + stride):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -57,22 +58,29 @@ def cluster(cloud: Cloud, k: int, seed: int) -> Array:
             return _cluster_in_groups(cloud, k, seed)
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(k)))
         starts = min(max(_STARTS // k, 1), _MOST_STARTS)
-        fits = (_split_and_merge(_start(coarse, k, seed + n, 1), coarse) for n in range(starts))
+        fits = (_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts))
         fit = min(fits, key=lambda fit: float(fit.inertia_))
         fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
         return _free_centres(_lloyd(fine, _centres(fit), _FINAL_STEPS), fine)
 
 
 def nearest(points: Array, entries: Array) -> Array:
-    """Return, for each point, the number of the nearest entry; both are integers."""
+    """Return, for each point, the number of the nearest entry, the first of equals; both are integers."""
     if points.shape[1] == 1:
-        order: Array = np.argsort(entries[:, 0], kind="stable")
-        ascending = entries[order, 0].astype(np.float64)
-        middle = (ascending[1:] + ascending[:-1]) / 2
-        return order[np.searchsorted(middle, points[:, 0])]
+        return _nearest_on_a_line(points[:, 0].astype(np.int64), entries[:, 0].astype(np.int64))
     numbers = np.empty(len(points), np.int32)
     _mapping.nearest(np.ascontiguousarray(points), np.ascontiguousarray(entries), numbers)
     return numbers
+
+
+def _nearest_on_a_line(points: Array, entries: Array) -> Array:
+    """Do as `_mapping.nearest` does, whose integers are too small for those of 32 bits."""
+    levels, first = np.unique(entries, return_index=True)
+    above = np.searchsorted(levels, points)
+    below = np.maximum(above - 1, 0)
+    above = np.minimum(above, len(levels) - 1)
+    step = (levels[above] - points) - (points - levels[below])
+    return np.where((step < 0) | ((step == 0) & (first[above] < first[below])), first[above], first[below])
 
 
 def squared_distance(points: Array, others: Array) -> Array:
@@ -134,7 +142,9 @@ def best_levels(points: Array, weights: Array, levels: Array, k: int, kept: Arra
 
 
 class _OneThread:
-    """A context in which native libraries use one thread, for any number of threads at once.
+    """A context in which native libraries use one thread, and scikit-learn does not warn of empty clusters.
+
+    It works for any number of threads at once.
 
     OpenMP's limit is the calling thread's own, but that of BLAS is the process's: the first thread
     in sets it, the last one out lifts it. scikit-learn limits BLAS as well; two of its fits at once,
@@ -144,14 +154,17 @@ class _OneThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._restore_blas: Callable[[], None]
+        self._restore: ExitStack
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         pools = _thread_pools()
         with self._lock:
             if not self._inside:
-                self._restore_blas = pools.limit(limits=1, user_api="blas").restore_original_limits
+                self._restore = ExitStack()
+                self._restore.callback(pools.limit(limits=1, user_api="blas").restore_original_limits)
+                self._restore.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", "Number of distinct clusters")
             self._inside += 1
         try:
             with pools.limit(limits=1, user_api="openmp"):
@@ -160,7 +173,7 @@ class _OneThread:
             with self._lock:
                 self._inside -= 1
                 if not self._inside:
-                    self._restore_blas()
+                    self._restore.close()
 
 
 _ONE_THREAD = _OneThread()

@@ -89,8 +89,8 @@ class Histogram(NamedTuple):
 def histogram(pixels: Array) -> Histogram:
     """Count the colours of pixels, shape (height, width, channels)."""
     packed = pack(pixels)
-    numbers = packed.astype(np.uint32)
-    first, counts = (np.frombuffer(part, np.uint32) for part in _mapping.count(numbers.ravel()))
+    numbers = np.array(packed, np.uint32, order="C")  # a copy, which becomes numbers in place
+    first, counts = (np.frombuffer(part, np.uint32) for part in _mapping.count(numbers.reshape(-1)))
     order = np.argsort(first)
     rank = np.empty(len(order), np.uint32)
     rank[order] = np.arange(len(order), dtype=np.uint32)
@@ -190,8 +190,7 @@ def oklab(colours: Array) -> Array:
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)[colours]
     if colours.shape[-1] == 1:
         return np.cbrt(linear)
-    lab: Array = np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
-    return lab
+    return _times(_TO_LAB, np.cbrt(_times(_TO_LMS, linear)))
 
 
 def from_oklab(lab: Array) -> Array:
@@ -199,7 +198,14 @@ def from_oklab(lab: Array) -> Array:
     if lab.shape[-1] == 1:
         linear = lab**3
     else:
-        linear = (lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T
+        linear = _times(np.linalg.inv(_TO_LMS), _times(np.linalg.inv(_TO_LAB), lab) ** 3)
     linear = np.maximum(linear, 0)
     srgb: Array = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
     return srgb
+
+
+def _times(matrix: Array, vectors: Array) -> Array:
+    """Multiply vectors, shape (..., 3), by a matrix; not by BLAS, whose sums differ between machines."""
+    one, two, three = (vectors[..., i : i + 1] * matrix[:, i] for i in range(3))
+    product: Array = one + two + three
+    return product

@@ -67,7 +67,8 @@ def quantize(
     -------
     Indexed
         Exact where the picture has at most k distinct values; otherwise with k colours in ascending
-        order, all used but for kept ones, each pixel labelled with the nearest.
+        order, all used but for kept ones, each pixel labelled with the nearest. There are fewer
+        where colours look alike: those of zero alpha share an entry.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def train_codebook(
     """Find one codebook for many pictures, as `quantize` does for one; return it, shape (k, channels)."""
     seed = check_random_state(random_state)
     check_space(space)
+    check_k(k, "RGB")
     parts: dict[Kind, tuple[Array, Array]] = {}
     for pixels in pictures:
         kind, pixels = _check_pixels(pixels)
@@ -145,9 +147,9 @@ def check_k(k: object, mode: str) -> int:
     """Return the number of colours that the option k asks for, or the default for a mode."""
     if k is None:
         return MAX_K if mode.startswith("I") else DEFAULT_K
-    if not isinstance(k, SupportsIndex) or isinstance(k, bool):
+    count = _as_int(k)
+    if count is None or isinstance(k, bool):
         raise TypeError(f"k must be an int, not {k!r}")
-    count = operator.index(k)
     if not 1 <= count <= MAX_K:
         raise ValueError(f"k must be from 1 to {MAX_K}, not {count}")
     return count
@@ -155,9 +157,9 @@ def check_k(k: object, mode: str) -> int:
 
 def check_random_state(random_state: object) -> int:
     """Return the seed that the option random_state gives."""
-    if not isinstance(random_state, SupportsIndex):
+    seed = _as_int(random_state)
+    if seed is None:
         raise TypeError(f"random_state must be an int, not {random_state!r}")
-    seed = operator.index(random_state)
     if not 0 <= seed < 2**32:
         raise ValueError(f"random_state must be from 0 to {2**32 - 1}, not {seed}")
     return seed
@@ -171,12 +173,23 @@ def check_space(space: object) -> None:
 
 def check_dither(dither: object) -> int:
     """Return the strength of dithering that the option dither gives, up to `_mapping.FULL_STRENGTH`."""
-    if not isinstance(dither, SupportsFloat):
+    try:
+        strength = float(dither) if isinstance(dither, SupportsFloat) else None
+    except (TypeError, ValueError, OverflowError):  # an array, say
+        strength = None
+    if strength is None:
         raise TypeError(f"dither must be a float from 0 to 1, not {dither!r}")
-    strength = float(dither)
     if not 0 <= strength <= 1:
         raise ValueError(f"dither must be from 0 to 1, not {dither!r}")
     return round(strength * _mapping.FULL_STRENGTH)
+
+
+def _as_int(value: object) -> int | None:
+    """Return what is an integer as int; NumPy's arrays only look like one."""
+    try:
+        return operator.index(value) if isinstance(value, SupportsIndex) else None
+    except TypeError:
+        return None
 
 
 def _check_keep(keep: Iterable[Colour] | None, kind: Kind, count: int) -> Array:
@@ -188,18 +201,20 @@ def _check_keep(keep: Iterable[Colour] | None, kind: Kind, count: int) -> Array:
     rows = [_check_colour(colour, kind) for colour in keep]
     kept: Array = np.unique(colours.pack(np.array(rows, kind.dtype).reshape(-1, kind.channels)))
     if len(kept) > count:
-        raise ValueError(f"keep has {len(kept)} colours, more than k={count}")
+        raise ValueError(f"keep must have at most k={count} colours, not {len(kept)}")
     return kept
 
 
 def _check_colour(colour: object, kind: Kind) -> list[int]:
     """Return a colour's channels in a kind of picture that can hold it exactly."""
-    given = [colour] if isinstance(colour, SupportsIndex) else colour
-    if not isinstance(given, Iterable) or not all(isinstance(value, SupportsIndex) for value in given):
+    if kind.channels > 2 and _as_int(colour) is not None:
+        raise TypeError(f"keep must be a list of colours, each a sequence of ints; it has {colour!r}")
+    given = list(colour) if isinstance(colour, Iterable) else [colour]
+    values = [value for value in map(_as_int, given) if value is not None]
+    if len(values) < len(given):
         raise TypeError(
             f"keep must be a list of colours, each an int or a sequence of ints; it has {colour!r}"
         )
-    values = [operator.index(value) for value in given]
     limits = np.iinfo(kind.dtype)
     if 1 <= len(values) <= 4 and all(limits.min <= value <= limits.max for value in values):
         if kind.dtype != "uint8":
@@ -252,7 +267,7 @@ def _check_pixels(pixels: Array) -> tuple[Kind, Array]:
         )
     channels = pixels.shape[2]
     if pixels.dtype == bool and channels == 1:
-        return KINDS[0], pixels * np.uint8(255)
+        return KINDS[0], np.ascontiguousarray(pixels) * np.uint8(255)
     if pixels.dtype.kind not in "ui" or (channels > 1 and pixels.dtype != np.uint8):
         raise TypeError(
             "pixels must be bool, uint8 (1 to 4 channels) or integers (one channel),"
@@ -282,8 +297,11 @@ def _common_kind(kinds: Iterable[Kind]) -> Kind:
 
 def _meet(kind: Kind, pixels: Array, entries: Array, palette: bool) -> tuple[Kind, Array, Array]:
     """Give pixels and a codebook the same channels: the kind of picture they make, and both."""
-    own = Kind("1" if np.isin(entries, (0, 255)).all() else "", "uint8", entries.shape[1])
-    if kind.dtype == "uint8" and not kind == own == KINDS[0]:
+    own = Kind("", "uint8", entries.shape[1])
+    bilevel = (
+        kind.mode == "1" and entries.shape[1] == 1 and set(entries.flat) <= {0, 255} and len(entries) <= 2
+    )
+    if kind.dtype == "uint8" and not bilevel:
         if colours.has_alpha(kind) and not colours.has_alpha(own) and (pixels[..., -1] < 255).any():
             raise ValueError(
                 "codebook has no alpha, but the picture has transparent pixels: add an entry for them"
@@ -332,7 +350,10 @@ def _find(
 
 
 def _choose(visible: Array, weights: Array, kept: Array, kind: Kind, k: int, seed: int, space: str) -> Array:
-    """Choose k entries for more than k weighted colours, the kept ones among them; all packed."""
+    """Choose k entries for more than k weighted colours, the kept ones among them; all packed.
+
+    Colours and weights are in the same order.
+    """
     # Of a million colours or more a part will do: every second, every third, ...
     part = slice(None, None, -(-len(visible) // _MOST_COLOURS))
     visible, weights = visible[part], weights[part].astype(np.float64)
@@ -345,18 +366,29 @@ def _choose(visible: Array, weights: Array, kept: Array, kind: Kind, k: int, see
     else:
         anchors = np.unique(_points(kept, kind, space), axis=0)
         cloud = Cloud(points.astype(np.float64), weights, anchors.astype(np.float64))
-        entries = np.union1d(kept, colours.nearest_colours(cluster(cloud, k, seed), kind, space))
+        centres = cluster(cloud, k - (len(kept) - len(anchors)), seed)  # clear colours share an anchor
+        entries = np.union1d(kept, colours.nearest_colours(centres, kind, space))
+    return _spend_unused(entries, kept, visible, points, weights, k, kind, space)
+
+
+def _spend_unused(
+    entries: Array, kept: Array, visible: Array, points: Array, weights: Array, k: int, kind: Kind, space: str
+) -> Array:
+    """Replace entries that no colour is nearest to, and add missing ones: spend them on the worst errors.
+
+    Rounding may have made entries equal, or taken all colours from one. Each round adds colours that
+    had an error, so the total falls, and this ends. Fewer than k are left where colours look alike.
+    """
     while True:
         targets = _points(entries, kind, space)
         numbers = nearest(points, targets)
         used = np.isin(entries, kept)
         used[numbers] = True
-        short = k - np.count_nonzero(used)
-        if not short:
-            return entries[used]
-        # Rounding made entries equal, or took all colours from one: spend them on the worst errors.
         error = weights * squared_distance(points, targets[numbers])
-        worst = np.argsort(-error, kind="stable")[:short]
+        worst = np.argsort(-error, kind="stable")[: k - np.count_nonzero(used)]
+        worst = worst[error[worst] > 0]
+        if not len(worst):
+            return entries[used]
         entries = np.union1d(entries[used], visible[worst])
 
 

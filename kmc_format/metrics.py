@@ -146,7 +146,9 @@ def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:
     first, second = (plugin.pixels_of(picture) for picture in (one, other))
     first, second = (part * np.uint8(255) if part.dtype == bool else part for part in (first, second))
     first, second = (part[:, :, None] if part.ndim == 2 else part for part in (first, second))
-    if first.shape[:2] != second.shape[:2] or first.ndim != 3 or second.ndim != 3:
+    first, second = (part.astype(part.dtype.newbyteorder("="), copy=False) for part in (first, second))
+    shapes = first.shape, second.shape
+    if shapes[0][:2] != shapes[1][:2] or any(len(s) != 3 or 0 in s or s[2] > 4 for s in shapes):
         raise ValueError(f"pictures of shapes {first.shape} and {second.shape} do not compare")
     if first.dtype != second.dtype or first.dtype.kind not in "ui":
         raise TypeError(f"pictures must be integers of one dtype, not {first.dtype} and {second.dtype}")

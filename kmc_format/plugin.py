@@ -33,6 +33,7 @@ _STORED_AS = {
     "YCbCr": "RGB",
     "HSV": "RGB",
 }
+_OTHER_PROFILES = {"CMYK", "LAB"}  # modes whose colour profile would be wrong for RGB
 _STORED = {"1", "L", "LA", "RGB", "RGBA", "P", "I;16", "I;16L", "I;16B", "I;16N", "I"}
 
 
@@ -73,8 +74,8 @@ class KMCImageFile(ImageFile.ImageFile):
 
     @property
     def stored_codebook(self) -> Array | None:
-        """The codebook in the file, shape (k, channels), or None for an image that came from elsewhere."""
-        if self._header is None:
+        """The codebook in the file, shape (k, channels); None once the pixels are loaded, and may change."""
+        if self._header is None or not self.tile:
             return None
         return codec.with_alpha(self._header.codebook, self._header.metadata.get("transparency"))
 
@@ -163,10 +164,7 @@ def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     _check_size(im)
     codec.check_options(im.size, **coding)  # before clustering, which may take long
     indexed, metadata = index_image(im, options, options.get("transparency", im.info.get("transparency")))
-    if "icc_profile" not in options and im.mode not in (
-        "CMYK",
-        "LAB",
-    ):  # whose profile would be wrong for RGB
+    if "icc_profile" not in options and im.mode not in _OTHER_PROFILES:
         options = {**options, "icc_profile": im.info.get("icc_profile")}
     metadata.update(given_metadata(options))
     return codec.encode(indexed, **coding, metadata=metadata)
@@ -187,36 +185,54 @@ def index_image(
         return kmeans.quantize(np.asarray(im), **given), {}
     exact = None if "codebook" in given else _index_palette(im, given, transparency)
     if exact is None:
-        fits = len(given.get("codebook", ())) <= 256
+        fits = np.atleast_1d(given.get("codebook", 0)).shape[0] <= 256
         return kmeans.quantize(_colours_of_palette_image(im, transparency), **given, palette=fits), {}
-    metadata = {} if transparency is None else {"transparency": transparency}
-    return exact, cast(codec.Metadata, metadata)  # which `codec.encode` checks
+    return exact
 
 
 def quantizing_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Pick what `kmeans.quantize` takes, with colours and codebooks as numbers."""
     names = ("k", "random_state", "space", "keep", "codebook", "dither")
     given = {name: options[name] for name in names if options.get(name) is not None}
-    if isinstance(given.get("keep"), Iterable) and not isinstance(given["keep"], str):
-        given["keep"] = [
-            ImageColor.getrgb(colour) if isinstance(colour, str) else colour for colour in given["keep"]
-        ]
+    if isinstance(given.get("keep"), Iterable) and not isinstance(given["keep"], (str, bytes, bytearray)):
+        given["keep"] = _numbers(given["keep"], "keep")
     if "codebook" in given:
         given["codebook"] = codebook_of(given["codebook"])
     return given
+
+
+def _numbers(colours: Iterable[object], option: str) -> list[object]:
+    """Turn colours that are strings into tuples."""
+    numbers: list[object] = []
+    for colour in colours:
+        try:
+            numbers.append(ImageColor.getrgb(colour) if isinstance(colour, str) else colour)
+        except ValueError as error:
+            raise ValueError(f"{option} has {colour!r}: {error}") from error
+    return numbers
 
 
 def codebook_of(source: object) -> Array:
     """Return the codebook of what the option `codebook` gives, shape (k, channels).
 
     That is an array, or a sequence of colours; an `Indexed`; or an image, open or a path: its
-    codebook or palette if it has one, else its distinct colours in ascending order.
+    palette, or of a KMC file whose pixels are not loaded the codebook, or else its distinct colours
+    in ascending order.
     """
     if isinstance(source, Indexed):
         return source.codebook
     if isinstance(source, (str, PathLike)):
         with Image.open(source) as opened:
             return codebook_of(opened)
+    if isinstance(source, (list, tuple)):
+        try:
+            return np.asarray(_numbers(source, "codebook"))
+        except ValueError as error:
+            if "inhomogeneous" not in str(error):
+                raise
+            raise ValueError(
+                "codebook must have shape (k, channels): its colours differ in channels"
+            ) from error
     if not isinstance(source, Image.Image):
         return np.asarray(source)
     if isinstance(source, KMCImageFile) and source.stored_codebook is not None:
@@ -298,32 +314,40 @@ def _lab_to_rgb(im: Image.Image) -> Image.Image:
     return rgb
 
 
-def _index_palette(im: Image.Image, given: Mapping[str, Any], transparency: Any) -> Indexed | None:
+def _index_palette(
+    im: Image.Image, given: Mapping[str, Any], transparency: Any
+) -> tuple[Indexed, codec.Metadata] | None:
     """Keep a palette image as it is, unless it uses more than k entries of its palette."""
     kmeans.check_random_state(given.get("random_state", 0))
     kmeans.check_space(given.get("space", "srgb"))
     kmeans.check_dither(given.get("dither", 0))
     k = kmeans.check_k(given.get("k"), im.mode)
-    used = np.flatnonzero(im.histogram())
-    entries = _palette_entries(im, least=int(used[-1]) + 1)
-    missing = kmeans.missing_colours(codec.with_alpha(entries, transparency), given.get("keep"), k)
-    if len(used) + len(missing) > k:
+    used = np.count_nonzero(im.histogram())
+    entries = _palette_entries(im)
+    seen = codec.with_alpha(entries, transparency)
+    missing = kmeans.missing_colours(seen, given.get("keep"), k)
+    if used + len(missing) > k:
         return None
-    if len(entries) + len(missing) > 256:
+    if not len(missing):
+        metadata = {} if transparency is None else {"transparency": transparency}
+        return Indexed(entries, np.asarray(im), "P"), cast(
+            codec.Metadata, metadata
+        )  # `codec.encode` checks it
+    if len(seen) + len(missing) > 256:
         raise ValueError(
-            f"keep has {len(missing)} colours that the palette lacks, without room for them; convert to RGB"
+            f"keep must have no colours that a full palette lacks, not {len(missing)}; convert to RGB first"
         )
-    codebook = np.concatenate([entries, missing[:, : entries.shape[1]]])
-    return Indexed(codebook, np.asarray(im), "P")
+    return Indexed(np.concatenate([seen, missing]), np.asarray(im), "P"), {}
 
 
-def _palette_entries(im: Image.Image, least: int = 0) -> Array:
-    """Return the palette of an image, shape (k, 3 or 4), with at least so many entries."""
+def _palette_entries(im: Image.Image) -> Array:
+    """Return the palette of an image, shape (k, 3 or 4), with an entry for each of its pixels."""
     assert im.palette is not None  # as Pillow gives every image of mode P one
     mode = im.palette.mode
     palette = np.array(im.getpalette(mode), np.uint8).reshape(-1, len(mode))
     # Pillow shows pixels beyond the end of the palette as opaque black.
-    entries = np.zeros((max(len(palette), least), len(mode)), np.uint8)
+    last = int(np.flatnonzero(im.histogram())[-1])
+    entries = np.zeros((max(len(palette), last + 1), len(mode)), np.uint8)
     entries[:, 3:] = 255
     entries[: len(palette)] = palette
     return entries

@@ -31,8 +31,9 @@ def distance(points, others):
     return np.square(difference).sum(axis=-1)
 
 
-@given(ARRAYS)
-def test_enough_colours_are_exact(pixels):
+@given(ARRAYS, st.booleans())
+def test_enough_colours_are_exact(pixels, turned):
+    pixels = pixels.swapaxes(0, 1) if turned else pixels
     picture = quantize(pixels, 256)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
@@ -170,6 +171,10 @@ def test_the_seed_matters_and_repeats():
 def test_a_bad_option_is_named(options, error, words):
     with pytest.raises(error, match=words):
         quantize(np.zeros((2, 2), np.uint8), **options)
+
+
+def test_the_largest_seed_is_one():
+    assert quantize(np.asarray(smooth()), 4, random_state=2**32 - 1).k == 4
 
 
 def test_a_numpy_integer_is_an_int():

@@ -41,6 +41,7 @@ def test_pictures_of_many_kinds_compare():
     assert metrics.mse(Image.new("1", (2, 2), 1), Image.new("L", (2, 2), 255)) == 0
     deep = np.array([[0, 1000]], np.uint16)
     assert metrics.psnr(deep, deep + np.uint16(10)) == pytest.approx(20 * math.log10(65535 / 10))
+    assert metrics.psnr(deep.astype(">u2"), deep) == math.inf
     labels = np.array([[0, 70_000]], np.int32)
     assert metrics.mse(labels, labels + 3) == 9
 
@@ -50,6 +51,8 @@ def test_pictures_of_many_kinds_compare():
     [
         (np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), ValueError, "do not compare"),
         (np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.uint16), TypeError, "integers of one dtype"),
+        (np.zeros((2, 3, 5), np.uint8), np.zeros((2, 3, 5), np.uint8), ValueError, "do not compare"),
+        (np.zeros((0, 3), np.uint8), np.zeros((0, 3), np.uint8), ValueError, "do not compare"),
         (np.zeros((2, 3)), np.zeros((2, 3)), TypeError, "integers of one dtype"),
         (np.zeros((2, 3), np.int32), np.zeros((2, 3), np.int32), TypeError, "needs 8- or 16-bit"),
     ],

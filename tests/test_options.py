@@ -81,20 +81,23 @@ def test_keeping_costs_little_where_the_colours_are_those_of_the_picture():
     [
         ("RGB", "red", TypeError, "keep must be a list of colours, not 'red'"),
         ("RGB", 5, TypeError, "keep must be a list of colours, not 5"),
-        ("RGB", (255, 0, 0), None, ""),  # three greys
+        ("RGB", (255, 0, 0), TypeError, "each a sequence of ints; it has 255"),  # forgotten brackets
+        ("L", (255, 0, 0), None, ""),
+        ("RGB", np.array([[1, 2, 3]]), None, ""),
+        ("RGB", b"red", TypeError, "keep must be a list of colours, not b'red'"),
         ("RGB", [(1, 2)], ValueError, r"keep has \(1, 2\), which a picture of mode RGB cannot hold"),
         ("RGB", [(1, 2, 300)], ValueError, r"keep has \(1, 2, 300\)"),
         ("RGB", [(1, 2, 3, 4)], ValueError, r"keep has \(1, 2, 3, 4\)"),
         ("RGB", [(1, 2, 3, 255)], None, ""),
         ("RGB", [(0.5, 0, 0)], TypeError, "keep must be a list of colours, each an int"),
         ("RGB", [()], ValueError, r"keep has \(\)"),
-        ("RGB", ["rred"], ValueError, "unknown color specifier: 'rred'"),
+        ("RGB", ["rred"], ValueError, "keep has 'rred': unknown color specifier"),
         ("L", ["red"], ValueError, r"keep has \(255, 0, 0\), which a picture of mode L cannot hold"),
         ("L", ["white", 7], None, ""),
         ("1", [255], None, ""),
         ("1", [1], ValueError, "keep has 1"),
         ("I;16", [65536], ValueError, "keep has 65536"),
-        ("RGB", list(range(9)), ValueError, "keep has 9 colours, more than k=8"),
+        ("L", list(range(9)), ValueError, "keep must have at most k=8 colours, not 9"),
     ],
 )
 def test_a_bad_keep_is_named(mode, keep, error, words):
@@ -187,14 +190,18 @@ def test_codebook_entries_that_are_equal_keep_their_places():
         ({"codebook": []}, ValueError, "codebook must have shape"),
         ({"codebook": [[[1]]]}, ValueError, "codebook must have shape"),
         ({"codebook": [0.5]}, TypeError, "codebook must be integers, not float64"),
+        ({"codebook": 5}, ValueError, "codebook must have shape"),
+        ({"codebook": [(1, 2, 3), (1, 2)]}, ValueError, "codebook must have shape"),
+        ({"codebook": ["rred"]}, ValueError, "codebook has 'rred'"),
         ({"codebook": [256]}, ValueError, "codebook must be from 0 to 255"),
         ({"codebook": [-1]}, ValueError, "codebook must be from 0 to 255"),
         ({"codebook": "nowhere.kmc"}, FileNotFoundError, "nowhere.kmc"),
     ],
 )
 def test_a_bad_codebook_is_named(options, error, words):
-    with pytest.raises(error, match=words):
-        save(smooth(), **options)
+    for mode in ("RGB", "P"):
+        with pytest.raises(error, match=words):
+            save(smooth().convert(mode), **options)
 
 
 def test_a_codebook_without_alpha_is_refused_for_transparent_pixels():
@@ -238,6 +245,9 @@ def test_what_cannot_be_trained_on_is_named():
         kmc_format.train_codebook([np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint16)])
     with pytest.raises(ValueError, match="k must be from 1"):
         kmc_format.train_codebook([np.zeros((2, 2), np.uint8)], 0)
+    for one in ("x.png", Image.new("L", (2, 2)), np.zeros((4, 4, 3), np.uint8)):
+        with pytest.raises(TypeError, match="pictures must be an iterable of pictures, not"):
+            kmc_format.train_codebook(one)
 
 
 # --- space --------------------------------------------------------------------------------------
@@ -363,6 +373,10 @@ def test_dithering_takes_any_size(width, height, mode, strength):
         ({"dither": -0.1}, ValueError, "dither must be from 0 to 1, not -0.1"),
         ({"dither": 1.1}, ValueError, "dither must be from 0 to 1"),
         ({"dither": float("nan")}, ValueError, "dither must be from 0 to 1, not nan"),
+        ({"dither": 10**400}, TypeError, "dither must be a float from 0 to 1"),
+        ({"dither": np.array([1, 2])}, TypeError, "dither must be a float from 0 to 1"),
+        ({"k": np.array([1, 2])}, TypeError, "k must be an int"),
+        ({"random_state": np.array([1, 2])}, TypeError, "random_state must be an int"),
         ({"dither": "1"}, TypeError, "dither must be a float from 0 to 1, not '1'"),
         ({"tile": 0}, ValueError, "tile must be at least 1"),
     ],
@@ -383,7 +397,17 @@ def test_labels_and_measurements_have_no_colours(options):
         kmc_format.encode(np.array([[1, 2]], np.int32), **options)
 
 
-@pytest.mark.parametrize("options", [{"k": 4}, {"keep": [1]}, {"codebook": [1]}, {"dither": 0.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k": 4},
+        {"keep": [1]},
+        {"codebook": np.array([1])},
+        {"dither": 0.5},
+        {"space": "oklab"},
+        {"random_state": 1},
+    ],
+)
 def test_codebook_and_labels_take_no_options_of_quantising(options):
     picture = Indexed(np.array([[0], [9]], np.uint8), np.array([[0, 1]]))
     with pytest.raises(TypeError, match=f"{next(iter(options))}=.* is for pixels"):
@@ -401,8 +425,52 @@ def test_a_palette_image_keeps_its_palette_and_gets_the_kept_colours():
     assert [1, 2, 3] in few.codebook.tolist()
     full = Image.new("P", (4, 4))
     full.putpalette(bytes(range(256)) * 3)
-    with pytest.raises(ValueError, match="keep has 1 colours that the palette lacks"):
+    with pytest.raises(ValueError, match="keep must have no colours that a full palette lacks, not 1"):
         save(full, keep=["#090909"])
+
+
+@pytest.mark.parametrize("transparency", [0, 3, b"\0" * 256, b"\x05"])
+def test_kept_colours_are_exact_in_a_palette_with_transparency(transparency):
+    image = Image.new("P", (4, 4))
+    image.putpalette([1, 1, 1, 2, 2, 2, 3, 3, 3])
+    image.info["transparency"] = transparency
+    data = save(image, keep=["red", (9, 9, 9, 77)])
+    assert np.array_equal(np.asarray(load(data).convert("RGBA")), np.asarray(image.convert("RGBA")))
+    codebook = kmc_format.decode(data).codebook.tolist()
+    assert [255, 0, 0, 255] in codebook
+    assert [9, 9, 9, 77] in codebook
+
+
+def test_colours_that_look_alike_share_an_entry_and_end_the_search():
+    greys = np.array([[[level * 20, 0, 0, 255] for level in range(12)]], np.uint8)
+    kept = [(0, 0, 0, 0), (1, 1, 1, 0)]
+    picture = kmc_format.quantize(greys, 4, keep=kept)
+    assert picture.k == 4
+    assert all(list(colour) in picture.codebook.tolist() for colour in kept)
+    faint = np.array([[[255, 255, level, 1] for level in range(3)]], np.uint8)
+    assert kmc_format.quantize(faint, 2, space="oklab").k <= 2
+    faint = np.random.default_rng(0).integers(0, 256, (20, 20, 4), np.uint8)
+    faint[..., 3] %= 3
+    for space in colours.SPACES:
+        assert kmc_format.quantize(faint, 50, space=space).k == 50
+
+
+def test_ties_go_to_the_first_entry_in_every_mode():
+    for codebook, value, label in (([5, 5, 10, 10], 6, 0), ([20, 10], 15, 0), ([10, 20], 15, 0)):
+        grey = np.array([[value]], np.uint8)
+        for pixels in (grey, grey.astype(np.uint16), grey.astype(np.int32), np.dstack([grey] * 3)):
+            assert kmc_format.quantize(pixels, codebook=codebook).labels.tolist() == [[label]]
+
+
+def test_a_loaded_picture_is_a_codebook_as_it_is_now():
+    opened = load(save(smooth().quantize(5)))
+    opened.putpalette([9, 9, 9, 8, 8, 8])
+    assert kmc_format.quantize(smooth(), codebook=opened).codebook[:2].tolist() == [[9] * 3, [8] * 3]
+
+
+def test_named_colours_make_a_codebook():
+    picture = kmc_format.quantize(smooth(), codebook=["red", "#00f", (1, 2, 3)])
+    assert picture.codebook.tolist() == [[255, 0, 0], [0, 0, 255], [1, 2, 3]]
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 30, 100, 200])

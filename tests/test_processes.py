@@ -98,3 +98,20 @@ except ImportError as error:
     if any((ROOT / "kmc_format").glob("_labels.*.so")) or any((ROOT / "kmc_format").glob("_labels.*.pyd")):
         pytest.skip("compiled in place")
     assert run(script, ROOT) == ["True", "True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only some systems fork processes")
+def test_a_process_that_was_forked_after_a_save_can_save():
+    script = """
+import multiprocessing, sys, kmc_format
+from PIL import Image
+
+def job(_):
+    return len(kmc_format.encode(Image.open(sys.argv[1]), k=16))
+
+own = job(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map_async(job, range(2)).get(timeout=60) == [own, own])
+"""
+    command = [sys.executable, "-P", "-c", script, str(PHOTOGRAPH)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["True"]
