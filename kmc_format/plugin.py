@@ -176,8 +176,6 @@ def index_image(
     """Turn an image into codebook and labels, and what transparency its palette has beside them."""
     _check_size(im)
     given = quantizing_options(options)
-    if "codebook" in given and "k" in given:
-        raise ValueError(f"k={given['k']!r} and codebook contradict each other: a codebook has its own k")
     if "codebook" not in given and "k" not in given:
         given["k"] = _default_k(im)
     im = _in_stored_mode(im, transparency)
