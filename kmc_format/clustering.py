@@ -52,7 +52,8 @@ def cluster(cloud: Cloud, k: int, seed: int) -> Array:
 
     if k <= len(cloud.anchors):
         return cloud.anchors[:0]
-    # Sums over threads would depend on how many there are, and with them the file's bytes.
+    # Sums over threads would depend on how many there are, and with them the file's bytes; and GNU's
+    # OpenMP hangs in a process that was forked after threads ran, as workers of data loaders are.
     with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
         if k > _DIRECT_K:
             return _cluster_in_groups(cloud, k, seed)
