@@ -496,6 +496,24 @@ def test_grey_codebooks_are_the_best_there_are(k, kept):
         assert all(error(np.append(others, level)) >= error(chosen) - 1e-6 for level in levels)
 
 
+@pytest.mark.parametrize("k", [1, 2, 7, 40, 128])
+@pytest.mark.parametrize("outlier", [None, 60_000])
+def test_16_bit_codebooks_are_nearly_the_best(k, outlier):
+    rng = np.random.default_rng(k)
+    pixels = rng.normal(9000, 2500, (80, 80)).clip(0, 20_000).astype(np.uint16)
+    if outlier:
+        pixels[0, 0] = outlier
+    points, counts = np.unique(pixels, return_counts=True)
+    points = points.astype(float)
+    best = points[best_levels(points, counts.astype(float), points, k, np.zeros(len(points), bool))]
+    error = (counts * np.square(points[:, None] - best).min(axis=1)).sum()
+    for dtype in (np.uint16, np.int32):
+        picture = kmc_format.quantize(pixels.astype(dtype), k)
+        assert np.square(picture.expand().astype(float) - pixels).sum() <= 1.02 * error
+    kept = kmc_format.quantize(pixels, k, keep=[17])
+    assert 17 in kept.codebook
+
+
 def test_grey_codebooks_of_two_are_the_best_of_all_pairs():
     rng = np.random.default_rng(1)
     pixels = (rng.normal(90, 40, (50, 50)).clip(0, 255)).astype(np.uint8)
