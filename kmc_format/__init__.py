@@ -144,15 +144,7 @@ def encode(
     if isinstance(picture, Image.Image):
         return plugin.encode_image(picture, given)
     if isinstance(picture, Indexed):
-        defaults = {
-            "k": None,
-            "random_state": 0,
-            "space": "srgb",
-            "keep": None,
-            "codebook": None,
-            "dither": 0.0,
-        }
-        for name, default in defaults.items():
+        for name, default in plugin.QUANTIZING.items():
             value = options[name]
             if value is not None and (default is None or value != default):
                 raise TypeError(
@@ -160,7 +152,7 @@ def encode(
                 )
     else:
         pixels = np.asarray(picture)
-        if pixels.ndim > 1:
+        if pixels.ndim > 1 and pixels.size:
             codec.check_options((pixels.shape[1], pixels.shape[0]), effort=effort, tile=tile, threads=threads)
         picture = kmeans.quantize(pixels, **plugin.quantizing_options(given))
     return codec.encode(

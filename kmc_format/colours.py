@@ -8,7 +8,7 @@ and with them all labels, are exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +115,12 @@ def widen(entries: Array, channels: int) -> Array:
     if channels in (1, 3):
         return np.ascontiguousarray(colour)
     return np.concatenate([colour, opaque if have in (1, 3) else entries[..., -1:]], axis=-1)
+
+
+def common_channels(channels: Iterable[int]) -> int:
+    """Return how many channels hold 8-bit colours of so many: with colour, or alpha, where any has it."""
+    several = list(channels)
+    return (3 if max(several) > 2 else 1) + any(one in (2, 4) for one in several)
 
 
 # --- Coordinates --------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def _check_keep(keep: Iterable[Colour] | None, kind: Kind, count: int) -> Array:
     """Return the colours that the option keep gives, packed, in ascending order."""
     if keep is None:
         keep = []
-    if isinstance(keep, (str, bytes)) or not isinstance(keep, Iterable):
+    if isinstance(keep, (str, bytes, bytearray)) or not isinstance(keep, Iterable):
         raise TypeError(f"keep must be a list of colours, not {keep!r}")
     rows = [_check_colour(colour, kind) for colour in keep]
     kept: Array = np.unique(colours.pack(np.array(rows, kind.dtype).reshape(-1, kind.channels)))
@@ -290,8 +290,7 @@ def _common_kind(kinds: Iterable[Kind]) -> Kind:
         raise ValueError(f"pictures of {' and '.join(sorted(dtypes))} cannot share a codebook")
     if dtypes != {"uint8"}:
         return next(iter(kinds))
-    colour = any(kind.channels > 2 for kind in kinds)
-    channels = (3 if colour else 1) + any(map(colours.has_alpha, kinds))
+    channels = colours.common_channels(kind.channels for kind in kinds)
     return next(kind for kind in KINDS[1:] if kind.channels == channels)
 
 

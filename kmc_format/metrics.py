@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from . import plugin
-from .colours import widen
+from .colours import common_channels, widen
 from .indexed import Array
 
 __all__ = ["ciede2000", "mse", "psnr", "ssim"]
@@ -153,9 +153,7 @@ def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:
     if first.dtype != second.dtype or first.dtype.kind not in "ui":
         raise TypeError(f"pictures must be integers of one dtype, not {first.dtype} and {second.dtype}")
     if first.dtype == np.uint8:
-        most = max(first.shape[2], second.shape[2])
-        alpha = any(part.shape[2] in (2, 4) for part in (first, second))
-        channels = (3 if most > 2 else 1) + alpha
+        channels = common_channels([first.shape[2], second.shape[2]])
         return widen(first, channels), widen(second, channels)
     if first.shape[2] != second.shape[2]:
         raise ValueError(f"pictures of {first.shape[2]} and {second.shape[2]} channels do not compare")

@@ -23,6 +23,9 @@ FORMAT = "KMC"
 
 Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
 
+# The options that choose colours, with their defaults; they are for pixels, not for an `Indexed`.
+QUANTIZING = {"k": None, "random_state": 0, "space": "srgb", "keep": None, "codebook": None, "dither": 0.0}
+
 # What a mode is stored as; modes that are not named here are stored as they are.
 _STORED_AS = {
     "PA": "RGBA",
@@ -190,8 +193,7 @@ def index_image(
 
 def quantizing_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Pick what `kmeans.quantize` takes, with colours and codebooks as numbers."""
-    names = ("k", "random_state", "space", "keep", "codebook", "dither")
-    given = {name: options[name] for name in names if options.get(name) is not None}
+    given = {name: options[name] for name in QUANTIZING if options.get(name) is not None}
     if isinstance(given.get("keep"), Iterable) and not isinstance(given["keep"], (str, bytes, bytearray)):
         given["keep"] = _numbers(given["keep"], "keep")
     if "codebook" in given:
@@ -235,10 +237,11 @@ def codebook_of(source: object) -> Array:
         return np.asarray(source)
     if isinstance(source, KMCImageFile) and source.stored_codebook is not None:
         return source.stored_codebook
+    _check_size(source)
     transparency = source.info.get("transparency")
     image = _in_stored_mode(source, transparency)
     if image.mode == "P":
-        return codec.with_alpha(_palette_entries(image), transparency)
+        return codec.with_alpha(_palette_entries(image, np.flatnonzero(image.histogram())), transparency)
     return kmeans.distinct_colours(pixels_of(source))
 
 
@@ -320,17 +323,16 @@ def _index_palette(
     kmeans.check_space(given.get("space", "srgb"))
     kmeans.check_dither(given.get("dither", 0))
     k = kmeans.check_k(given.get("k"), im.mode)
-    used = np.count_nonzero(im.histogram())
-    entries = _palette_entries(im)
+    used = np.flatnonzero(im.histogram())
+    entries = _palette_entries(im, used)
     seen = codec.with_alpha(entries, transparency)
     missing = kmeans.missing_colours(seen, given.get("keep"), k)
-    if used + len(missing) > k:
+    if len(used) + len(missing) > k:
         return None
     if not len(missing):
-        metadata = {} if transparency is None else {"transparency": transparency}
-        return Indexed(entries, np.asarray(im), "P"), cast(
-            codec.Metadata, metadata
-        )  # `codec.encode` checks it
+        # `codec.encode` checks it.
+        metadata = cast(codec.Metadata, {} if transparency is None else {"transparency": transparency})
+        return Indexed(entries, np.asarray(im), "P"), metadata
     if len(seen) + len(missing) > 256:
         raise ValueError(
             f"keep must have no colours that a full palette lacks, not {len(missing)}; convert to RGB first"
@@ -338,14 +340,13 @@ def _index_palette(
     return Indexed(np.concatenate([seen, missing]), np.asarray(im), "P"), {}
 
 
-def _palette_entries(im: Image.Image) -> Array:
-    """Return the palette of an image, shape (k, 3 or 4), with an entry for each of its pixels."""
+def _palette_entries(im: Image.Image, used: Array) -> Array:
+    """Return the palette of an image, shape (k, 3 or 4), with an entry for each label used."""
     assert im.palette is not None  # as Pillow gives every image of mode P one
     mode = im.palette.mode
     palette = np.array(im.getpalette(mode), np.uint8).reshape(-1, len(mode))
     # Pillow shows pixels beyond the end of the palette as opaque black.
-    last = int(np.flatnonzero(im.histogram())[-1])
-    entries = np.zeros((max(len(palette), last + 1), len(mode)), np.uint8)
+    entries = np.zeros((max(len(palette), int(used[-1]) + 1), len(mode)), np.uint8)
     entries[:, 3:] = 255
     entries[: len(palette)] = palette
     return entries

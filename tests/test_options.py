@@ -193,6 +193,7 @@ def test_codebook_entries_that_are_equal_keep_their_places():
         ({"codebook": 5}, ValueError, "codebook must have shape"),
         ({"codebook": [(1, 2, 3), (1, 2)]}, ValueError, "codebook must have shape"),
         ({"codebook": ["rred"]}, ValueError, "codebook has 'rred'"),
+        ({"codebook": Image.new("P", (0, 0))}, ValueError, "empty image"),
         ({"codebook": [256]}, ValueError, "codebook must be from 0 to 255"),
         ({"codebook": [-1]}, ValueError, "codebook must be from 0 to 255"),
         ({"codebook": "nowhere.kmc"}, FileNotFoundError, "nowhere.kmc"),
@@ -389,6 +390,11 @@ def test_bad_options_are_named_before_anything_is_written(tmp_path, mode, option
         smooth().convert(mode).save(path, **options)
     with pytest.raises(error, match=words):
         kmc_format.encode(np.asarray(smooth()), **options)
+
+
+def test_an_empty_array_is_named_whatever_the_tile():
+    with pytest.raises(ValueError, match="pixels must have shape"):
+        kmc_format.encode(np.zeros((2, 0), np.uint8), tile=4)
 
 
 @pytest.mark.parametrize("options", [{"dither": 1}, {"space": "oklab"}])
