@@ -71,6 +71,10 @@ def encode(
     keep: Iterable[Colour] | None = None,
     codebook: Codebook | None = None,
     dither: float = 0.0,
+    rdo: float = 0.0,
+    quality: int | None = None,
+    max_bytes: int | None = None,
+    max_error: float | None = None,
     effort: int = codec.DEFAULT_EFFORT,
     tile: int | tuple[int, int] | None = None,
     threads: int | None = None,
@@ -88,8 +92,11 @@ def encode(
         which are stored as they are.
     k : int, optional
         Number of colours, as for `quantize`; not for an `Indexed`, which has its own.
-    random_state, space, keep, codebook, dither
+    random_state, space, keep, codebook, dither, rdo, quality, max_error
         As for `quantize`; not for an `Indexed`.
+    max_bytes : int, optional
+        The best picture whose file has at most so many bytes: `rdo` and the number of colours are
+        searched for, up to `k` and to `quality` where they are given. Not for an `Indexed`.
     effort : int
         How hard to make the labels small: 0 packs them, which decodes fastest; 1 models them; 2
         models them best.
@@ -132,6 +139,10 @@ def encode(
         "keep": keep,
         "codebook": codebook,
         "dither": dither,
+        "rdo": rdo,
+        "quality": quality,
+        "max_bytes": max_bytes,
+        "max_error": max_error,
         "effort": effort,
         "tile": tile,
         "threads": threads,
@@ -143,8 +154,10 @@ def encode(
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(picture, Image.Image):
         return plugin.encode_image(picture, given)
+    metadata = plugin.given_metadata(given)
+    coding = {"effort": effort, "tile": tile, "threads": threads}
     if isinstance(picture, Indexed):
-        for name, default in plugin.QUANTIZING.items():
+        for name, default in {**plugin.QUANTIZING, **plugin.RATING}.items():
             value = options[name]
             if value is not None and (default is None or value != default):
                 raise TypeError(
@@ -154,10 +167,11 @@ def encode(
         pixels = np.asarray(picture)
         if pixels.ndim > 1 and pixels.size:
             codec.check_options((pixels.shape[1], pixels.shape[0]), effort=effort, tile=tile, threads=threads)
-        picture = kmeans.quantize(pixels, **plugin.quantizing_options(given))
-    return codec.encode(
-        picture, effort=effort, tile=tile, threads=threads, metadata=plugin.given_metadata(given)
-    )
+        picture, chosen = plugin.index_pixels(
+            pixels, given, plugin.quantizing_options(given), coding, metadata
+        )
+        metadata.update(chosen)
+    return codec.encode(picture, effort=effort, tile=tile, threads=threads, metadata=metadata)
 
 
 def decode(source: Source, *, threads: int | None = None) -> Indexed:
@@ -211,6 +225,9 @@ def quantize(
     keep: Iterable[Colour] | None = None,
     codebook: Codebook | None = None,
     dither: float = 0.0,
+    rdo: float = 0.0,
+    quality: int | None = None,
+    max_error: float | None = None,
 ) -> Indexed:
     """Find the best k colours of a picture with K-Means, and the nearest of them for each pixel.
 
@@ -235,6 +252,16 @@ def quantize(
         Of an image its codebook or palette, or else its distinct colours.
     dither : float
         Strength of Floyd-Steinberg error diffusion, 0 to 1.
+    rdo : float
+        How much squared error, summed over channels in 8-bit units, one bit of the file may save:
+        labels and codebook are chosen for the least of both together. A picture that would be exact
+        is not, then.
+    quality : int, optional
+        1 to 100, as for JPEG: `rdo` and the number of colours, up to `k`, are chosen for the fewest
+        bytes at that quality.
+    max_error : float, optional
+        The largest difference of any pixel from what it was, 0 to 255: the root of the mean square
+        over its channels. With `quality` it is 32 by default, as far as `k` and `codebook` allow.
 
     Returns
     -------
@@ -263,9 +290,12 @@ def quantize(
         "keep": keep,
         "codebook": codebook,
         "dither": dither,
+        "rdo": rdo,
+        "quality": quality,
+        "max_error": max_error,
     }
     if not isinstance(picture, Image.Image):
-        return kmeans.quantize(picture, **plugin.quantizing_options(options))
+        return plugin.index_pixels(picture, options, plugin.quantizing_options(options))[0]
     indexed, metadata = plugin.index_image(picture, options, picture.info.get("transparency"))
     return Indexed(
         codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode

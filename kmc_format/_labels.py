@@ -48,6 +48,9 @@ _LEVELS = cython.declare(cython.int, 10)  # of trust, by visits
 _NODES = cython.declare(cython.int, 23)  # of the curve that refines a probability
 _NEAREST = cython.declare(cython.int, 64)  # codebook entries that are looked back
 _CONTEXT = cython.declare(cython.int, 70)  # adaptive bits for numbers of one kind
+_DEAREST = cython.declare(cython.int, 10646)  # what a lane costs at most, in nats / 1024: ln(2^15)
+_BESIDE = cython.declare(cython.int, 1420)  # nats / 1024 that a label is worth if E or S has it too: 2 bits,
+_ASLANT = cython.declare(cython.int, 710)  # if SW or SE has it
 
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 
@@ -59,6 +62,19 @@ def _logistic_table() -> Any:
         table.append(min((1 << 47) // ((1 << 32) + power), 32766))
         power = power * 4261542741 >> 32
     return array("H", table)
+
+
+def _cost_tables() -> Any:
+    """ln(n / 128) up to n = 4096, and ln(1 + exp(-n / 128)); both times 1024."""
+    total, logarithm = 0, [0] * 128
+    for n in range(128, 4097):
+        logarithm.append(total >> 20)
+        total += (2 << 30) // (2 * n + 1)
+    total, surprise = 744261118, []  # ln(2) * 2^30
+    for n in range(_STEEPEST + 1):
+        surprise.append(max(total, 0) >> 20)
+        total -= (65536 - _LOGISTIC[n] - _LOGISTIC[min(n + 1, _STEEPEST)]) << 7
+    return array("H", logarithm), array("H", surprise)
 
 
 def _zeros(kind: str, size: int) -> Any:
@@ -195,6 +211,22 @@ class _Coder:
     after: cython.uchar[::1]
     referring: cython.bint
     reference: cython.ushort[:, ::1]
+    # What labels are chosen by, where they are not given
+    choosing: cython.bint
+    pixels: cython.uint[:, ::1]  # which of the colours each has
+    points: cython.int[:, ::1]  # the colours
+    entries: cython.int[:, ::1]  # the codebook
+    nearest: cython.int[::1]  # for each colour
+    farthest: cython.longlong[::1]
+    lagrange: cython.longlong  # the squared distance that nats / 1024 are worth
+    logarithm: cython.ushort[::1]
+    surprise: cython.ushort[::1]
+    started: cython.uchar[::1]  # rows that were looked at, used or not
+    east: cython.int  # labels to come, as far as they are guessed
+    south: cython.int
+    south_west: cython.int
+    south_east: cython.int
+
     run: cython.int  # labels in a row that were that of W
     seen: cython.ushort[::1]  # of a wide neighbourhood, the label that came after it last
     seen_n: cython.uchar[::1]
@@ -204,6 +236,7 @@ class _Coder:
         self.end = len(data)
         self.decoding = decoding
         self.bit_rate = _BIT_RATE
+        self.choosing = False
         # The first byte that an encoder would write is always 0, and left out.
         self.at = 0 if decoding else -1
         self.low = self.held = self.pending = self.code = 0
@@ -820,6 +853,10 @@ class _Coder:
         label: cython.int
         distance: cython.int
         difference: cython.int
+        if self.choosing:
+            if self.started[at]:
+                return
+            self.started[at] = 1
         for j in range(lanes):
             label = ((prefix << 4) + cython.cast(cython.int, j)) << 4 * place
             distance = _MOST
@@ -976,6 +1013,197 @@ class _Coder:
             label = (label << 4) + i
         self.label_count += 1
         return label
+
+    # --- Choosing labels ----------------------------------------------------------------------------
+
+    def choose_by(
+        self, pixels: Any, points: Any, entries: Any, nearest: Any, farthest: Any, lagrange: Any
+    ) -> None:
+        """Have labels chosen, by the small model that asks for all candidates."""
+        self.choosing = True
+        self.pixels, self.points, self.entries = pixels, points, entries
+        self.nearest, self.farthest, self.lagrange = nearest, farthest, lagrange
+        self.logarithm, self.surprise = _cost_tables()
+        self.started = bytearray(len(self.row_n))
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def squared_distance(self, colour: cython.Py_ssize_t, label: cython.Py_ssize_t) -> cython.longlong:
+        a: cython.longlong = self.points[colour, 0] - self.entries[label, 0]
+        b: cython.longlong = self.points[colour, 1] - self.entries[label, 1]
+        c: cython.longlong = self.points[colour, 2] - self.entries[label, 2]
+        d: cython.longlong = self.points[colour, 3] - self.entries[label, 3]
+        return a * a + b * b + c * c + d * d
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def worth_ahead(self, label: cython.int) -> cython.int:
+        """Return what labels to come may save if they equal this one."""
+        return _BESIDE * ((label == self.east) + (label == self.south)) + _ASLANT * (
+            (label == self.south_west) + (label == self.south_east)
+        )
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def find_costs(self, lanes: cython.int, logit: cython.p_short, cost: cython.p_int) -> cython.void:
+        """Set what each lane costs: how far its logit is below the logarithm of the sum of all powers."""
+        below = cython.declare(cython.ushort[32])
+        power = cython.declare(cython.ushort[32])
+        j: cython.Py_ssize_t
+        most: cython.short = -32768
+        for j in range(lanes):
+            most = logit[j] if logit[j] > most else most
+        for j in range(lanes):
+            below[j] = cython.cast(cython.ushort, most - logit[j])
+        for j in range(lanes):
+            below[j] = (4095 if below[j] > 4095 else below[j]) << 4
+        for j in range(lanes):
+            power[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, below[j]) * below[j]) >> 16)
+        for j in range(lanes):
+            power[j] = 65535 - below[j] + (power[j] >> 1)
+        _square(lanes, power)
+        _square(lanes, power)
+        _square(lanes, power)
+        _square(lanes, power)
+        total: cython.uint = 0
+        for j in range(lanes):
+            total += power[j] >> 1
+        least: cython.int = self.logarithm[total >> 8]
+        for j in range(lanes):
+            cost[j] = min(least + most - logit[j], _DEAREST)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def choose(self, labels: cython.ushort[:, ::1], x: cython.Py_ssize_t, y: cython.Py_ssize_t) -> cython.int:
+        """Return the label for which distance and cost together are least."""
+        colour: cython.Py_ssize_t = self.pixels[y, x]
+        farthest: cython.longlong = self.farthest[colour]
+        if farthest < 0:
+            return self.nearest[colour]
+        right: cython.bint = x + 1 < labels.shape[1]
+        below: cython.bint = y + 1 < labels.shape[0]
+        self.east = labels[y, x + 1] if right else -1
+        self.south = labels[y + 1, x] if below else -1
+        self.south_west = labels[y + 1, x - 1] if below and x > 0 else -1
+        self.south_east = labels[y + 1, x + 1] if below and right else -1
+        least: cython.longlong = 0x7FFFFFFFFFFFFFFF
+        best: cython.int = self.nearest[colour]
+        before: cython.int = 0  # what it costs that none of the candidates so far is it
+        i: cython.int
+        f: cython.int
+        total: cython.int
+        yes: cython.int
+        distance: cython.longlong
+        for i in range(self.candidates):
+            if (i > 0 and self.candidate[i] == self.candidate[0]) or (
+                i > 1 and self.candidate[i] == self.candidate[1]
+            ):
+                continue
+            total = 0
+            for f in range(_CELLS):
+                total += self.cell[self.cell_at[f] + i] >> 4
+            total = _clamp(total >> 3, -_STEEPEST, _STEEPEST)
+            yes = self.surprise[total] if total >= 0 else self.surprise[-total] - 8 * total
+            distance = self.squared_distance(colour, self.candidate[i])
+            if distance <= farthest:
+                distance += self.lagrange * (before + yes - self.worth_ahead(self.candidate[i]))
+                if distance < least:
+                    least = distance
+                    best = self.candidate[i]
+            before += yes + 8 * total
+        if self.lagrange * (before - 2 * (_BESIDE + _ASLANT)) >= least:
+            return best  # as it would be even if another label were perfect
+        if self.lanes == 32:
+            return self.choose_digits(32, colour, before, least, best)
+        return self.choose_digits(16, colour, before, least, best)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def choose_digits(
+        self,
+        lanes: cython.int,
+        colour: cython.Py_ssize_t,
+        before: cython.int,
+        least: cython.longlong,
+        best: cython.int,
+    ) -> cython.int:
+        """Return the label that costs least by its digits, or `best` if none costs less than `least`.
+
+        Labels are tried that have all digits but the last from the nearest one or from a neighbour's.
+        """
+        logit = cython.declare(cython.short[32])
+        first_cost = cython.declare(cython.int[32])
+        cost = cython.declare(cython.int[32])
+        prefix = cython.declare(cython.int[5])
+        shift: cython.int = 5 if lanes == 32 else 4
+        most_worth: cython.int = 2 * (_BESIDE + _ASLANT)
+        count: cython.int = 1
+        known: cython.bint
+        place: cython.int
+        node: cython.uint
+        label: cython.int
+        total: cython.int
+        i: cython.int
+        j: cython.int
+        n: cython.int
+        distance: cython.longlong
+        prefix[0] = self.nearest[colour] >> shift
+        for i in range(4):
+            known = False
+            for j in range(count):
+                known |= prefix[j] == cython.cast(cython.int, self.context[i] >> shift)
+            if not known:
+                prefix[count] = self.context[i] >> shift
+                count += 1
+        if self.digits > 1:
+            self.find_rows(_ROWS, lanes, self.digits - 1, 0, 0)
+            self.add_rows(lanes, logit)
+            self.find_costs(lanes, logit, first_cost)
+        for n in range(count):
+            total = before
+            node = 0
+            label = 0
+            for place in range(self.digits - 1, 0, -1):
+                i = (prefix[n] >> 4 * (place - 1)) & 15
+                if node == 0:
+                    total += first_cost[i]
+                else:
+                    self.find_rows(_ROWS, lanes, place, node, label)
+                    self.add_rows(lanes, logit)
+                    self.find_costs(lanes, logit, cost)
+                    total += cost[i]
+                node = node * 16 + 1 + i
+                label = (label << 4) + i
+            if self.lagrange * (total - most_worth) >= least:
+                continue
+            self.find_rows(_ROWS, lanes, 0, node, label)
+            self.add_rows(lanes, logit)
+            for i in range(self.candidates):
+                j = self.lane_of(self.candidate[i], lanes, 0, label)
+                if j >= 0:
+                    logit[j] = _NEVER
+            self.find_costs(lanes, logit, cost)
+            label = prefix[n] << shift
+            for i in range(min(lanes, self.k - label)):
+                if self.lagrange * (total + cost[i] - most_worth) >= least or logit[i] == _NEVER:
+                    continue
+                distance = self.squared_distance(colour, label + i)
+                if distance > self.farthest[colour]:
+                    continue
+                distance += self.lagrange * (total + cost[i] - self.worth_ahead(label + i))
+                if distance < least:
+                    least = distance
+                    best = label + i
+        return best
 
     # --- Whether a label is a candidate's -----------------------------------------------------------
 
@@ -1252,6 +1480,10 @@ class _Coder:
                 i = self.ask(_RICH_CELLS, more & 255, c)
             else:
                 self.find_cells(W, pair, four, more, most)
+                if self.choosing:
+                    self.find_contexts(False, x, y, NE)
+                    c = self.choose(labels, x, y)
+                    labels[y, x] = c
                 i = self.ask(_CELLS, more & 255, c)
             if i < self.candidates:
                 c = self.candidate[i]
@@ -1319,6 +1551,54 @@ def encode_labels(labels: Any, colours: Any, model: int, limit: int, reference: 
     coder.code_labels(plane)
     coded = coder.finish()
     return coded if coder.fits() else None
+
+
+def choose_labels(
+    pixels: Any,
+    points: Any,
+    entries: Any,
+    nearest: Any,
+    farthest: Any,
+    lagrange: int,
+    colours: Any,
+    labels: Any,
+) -> int:
+    """Choose the labels for which squared distance and bits together are least; return their bytes.
+
+    Each pixel in turn gets the label that is cheapest where the adaptive model `ASKED` then stands,
+    and the model learns from it; what a label does to the pixels that follow is guessed from the
+    labels that those had before. So it pays to choose again by the result.
+
+    Entropy-constrained vector quantisation, after Chou, Lookabaugh and Gray, IEEE Transactions on
+    Acoustics, Speech, and Signal Processing 37(1), 1989.
+
+    Parameters
+    ----------
+    pixels : buffer of uint32, shape (height, width)
+        IN. Which of the colours each pixel has.
+    points : buffer of int32, shape (n, 4)
+        IN. The colours, as coordinates below 2**19 in size.
+    entries : buffer of int32, shape (k, 4)
+        IN. The codebook, in the same coordinates.
+    nearest : buffer of int32, shape (n,)
+        IN. The entry nearest to each colour.
+    farthest : buffer of int64, shape (n,)
+        IN. The largest squared distance from each colour to its entry, no less than to the nearest;
+        a negative one lets the colour have only that.
+    lagrange : int
+        The squared distance that saving 1/1024 nat is worth, up to 2**44.
+    colours : buffer of uint8, shape (k, 4)
+        IN. As for `encode_labels`.
+    labels : buffer of uint16, shape (height, width)
+        IN, all below k: a guess, such as the nearest or those of the round before. OUT: the labels.
+    """
+    coder = _Coder(bytearray(0), False)
+    plane = memoryview(labels)
+    coder.model_labels(plane, memoryview(colours), ASKED, None)
+    coder.choose_by(*map(memoryview, (pixels, points, entries, nearest, farthest)), lagrange)
+    coder.code_labels(plane)
+    coder.finish()
+    return coder.at
 
 
 def decode_labels(data: bytes, labels: Any, colours: Any, model: int, reference: Any = None) -> str:

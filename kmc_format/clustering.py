@@ -32,6 +32,7 @@ _WORTH = 2.0  # how much more a merge may cost than the split beside it is expec
 _FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
 _FINAL_STEPS = 6  # Lloyd steps there
 _DIRECT_K = 512  # up to here one K-Means run finds all clusters; beyond, one run a group
+_ROUGH_K = 64  # the same, for a start only
 _GROUP_STEPS = 10  # Lloyd steps in a group after k-means++
 _GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all groups pay
 _MOST_CELLS = 2**32  # of a histogram, as their numbers have 32 bits
@@ -48,8 +49,11 @@ class Cloud(NamedTuple):
     anchors: Array  # (m, dimensions) float64, all different
 
 
-def cluster(cloud: Cloud, k: int, seed: int) -> Array:
-    """Return the centres that K-Means finds beside the anchors, k with them."""
+def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
+    """Return the centres that K-Means finds beside the anchors, k with them.
+
+    Rough ones, as a start for others, are found more quickly.
+    """
     from sklearn import config_context
 
     if k <= len(cloud.anchors):
@@ -57,10 +61,10 @@ def cluster(cloud: Cloud, k: int, seed: int) -> Array:
     # Sums over threads would depend on how many there are, and with them the file's bytes; and GNU's
     # OpenMP hangs in a process that was forked after threads ran, as workers of data loaders are.
     with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
-        if k > _DIRECT_K:
-            return _cluster_in_groups(cloud, k, seed)
         if cloud.points.shape[1] == 1 and k <= _LINE_K:
             return _cluster_on_a_line(cloud, k)
+        if k > (_ROUGH_K if rough else _DIRECT_K):
+            return _cluster_in_groups(cloud, k, seed, rough)
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(k)))
         starts = min(max(_STARTS // k, 1), _MOST_STARTS)
         fits = (_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts))
@@ -356,7 +360,7 @@ def _moments(centres: Array, labels: Array, cloud: Cloud) -> tuple[Array, Array]
 # --- Many centres -------------------------------------------------------------------------------
 
 
-def _cluster_in_groups(cloud: Cloud, k: int, seed: int) -> Array:
+def _cluster_in_groups(cloud: Cloud, k: int, seed: int, rough: bool) -> Array:
     """Find many centres: cluster coarsely, then within each group, as many as its error deserves."""
     points, weights, anchors = cloud
     none = anchors[:0]
@@ -375,7 +379,7 @@ def _cluster_in_groups(cloud: Cloud, k: int, seed: int) -> Array:
         else:
             centres.append(points[member])
     found = np.concatenate(centres)
-    if len(points) * len(found) > _GLOBAL_PAIRS:
+    if rough or len(points) * len(found) > _GLOBAL_PAIRS:
         return found[len(anchors) :]
     return _free_centres(_lloyd(cloud, found, _FINAL_STEPS), cloud)
 

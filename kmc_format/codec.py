@@ -26,6 +26,9 @@ from .indexed import KINDS, Array, Indexed, Kind, label_dtype
 CODEBOOK_RAW, CODEBOOK_DEFLATED, CODEBOOK_MODELLED = 0, 1, 2
 LABELS_PACKED, LABELS_MODELLED = 0, 1
 
+MAX_RDO = 2.0**22  # more than any colours differ
+_LEAST_SINGLE = 2.0**-126
+
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 2
 
@@ -49,6 +52,7 @@ class Metadata(TypedDict, total=False):
     xmp: bytes
     dpi: tuple[float, float]
     transparency: int | bytes  # of a palette image: one clear entry, or an alpha for each
+    rdo: float  # squared error a bit of the labels was worth, where they were chosen by that
 
 
 _VERBATIM: dict[Literal["icc_profile", "exif", "xmp"], int] = {
@@ -76,7 +80,7 @@ class Header:
         Number of tiles.
     metadata : dict
         ``icc_profile``, ``exif`` and ``xmp`` as bytes, ``dpi`` as a pair of float,
-        ``transparency`` as int or bytes: those that are present.
+        ``transparency`` as int or bytes, ``rdo`` as float: those that are present.
     codebook : ndarray, shape (k, channels)
         The colours; a palette's without its transparency.
     front : container.Front
@@ -126,13 +130,13 @@ def encode(
     grid = Grid(*indexed.size, *tile_size)
     coding, codebook = _encode_codebook(indexed.codebook)
     front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
-    order = functools.cache(functools.partial(_coding_order, indexed.codebook))  # packed labels need none
+    order = functools.cache(functools.partial(coding_order, indexed.codebook))  # packed labels need none
 
     def encode_tile(box: Box) -> bytes:
         labels = indexed.labels[box.upper : box.lower, box.left : box.right]
         return container.pack_chunk(*_encode_labels(labels, indexed.k, order, effort))
 
-    tiles = _map(encode_tile, grid, grid, threads)
+    tiles = map_tiles(encode_tile, grid, grid, threads)
     index = [container.pack_index(tiles)] if grid.count > 1 else []
     return b"".join(
         [container.pack_header(front), *_pack_metadata(metadata or {}, indexed.mode), *index, *tiles]
@@ -190,7 +194,7 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: i
     """
     threads = check_threads(threads)
     width, height = header.size
-    order = functools.cache(functools.partial(_coding_order, header.codebook))  # packed labels need none
+    order = functools.cache(functools.partial(coding_order, header.codebook))  # packed labels need none
     # A single tile is the whole picture; several are put together as they come.
     labels = np.zeros((height, width) if header.tiles > 1 else (0, 0), label_dtype(header.k))
 
@@ -206,7 +210,7 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: i
             return part[:0]
         return part
 
-    parts = _map(decode_tile, container.read_tiles(reader, header.front), header.front.grid, threads)
+    parts = map_tiles(decode_tile, container.read_tiles(reader, header.front), header.front.grid, threads)
     labels = labels if header.tiles > 1 else parts[0]
     codebook = with_alpha(header.codebook, header.metadata.get("transparency"))
     return Indexed(codebook, labels, header.mode)
@@ -328,7 +332,7 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _map(
+def map_tiles(
     function: Callable[[_Item], _Result], items: Iterable[_Item], grid: Grid, threads: int
 ) -> list[_Result]:
     """Map a function over the tiles of a grid, in threads where there is enough to do."""
@@ -401,7 +405,7 @@ class Order(NamedTuple):
     colours: Array  # (k, 4) uint8: the colour of each number, as far as the model knows it
 
 
-def _coding_order(codebook: Array) -> Order:
+def coding_order(codebook: Array) -> Order:
     k, channels = codebook.shape
     colours = np.zeros((k, 4), np.uint8)
     if codebook.dtype == np.uint8:
@@ -559,6 +563,8 @@ def _pack_metadata(metadata: Metadata, mode: str) -> list[bytes]:
         payloads[container.DPI] = struct.pack(">2d", *_check_dpi(metadata["dpi"]))
     if "transparency" in metadata:
         payloads[container.TRANSPARENCY] = _pack_transparency(metadata["transparency"], mode)
+    if "rdo" in metadata:
+        payloads[container.RDO] = struct.pack(">f", max(_check_rdo(metadata["rdo"]), _LEAST_SINGLE))
     return [container.pack_chunk(tag, payload) for tag, payload in payloads.items()]
 
 
@@ -580,6 +586,14 @@ def _check_dpi(dpi: object) -> tuple[float, float]:
     return horizontal, vertical
 
 
+def _check_rdo(rdo: object) -> float:
+    if not isinstance(rdo, float):
+        raise TypeError(f"rdo must be a float, not {rdo!r}")
+    if not 0 < rdo <= MAX_RDO:
+        raise ValueError(f"rdo must be over 0 and at most {MAX_RDO:g}, not {rdo!r}")
+    return rdo
+
+
 def _pack_transparency(transparency: object, mode: str) -> bytes:
     if mode != "P":
         raise ValueError(f"transparency belongs to a palette image, not to mode {mode}")
@@ -599,7 +613,16 @@ def _parse_metadata(chunks: dict[int, bytes], mode: str) -> Metadata:
         metadata["dpi"] = _parse_dpi(chunks[container.DPI])
     if container.TRANSPARENCY in chunks:
         metadata["transparency"] = _parse_transparency(chunks[container.TRANSPARENCY], mode)
+    if container.RDO in chunks:
+        metadata["rdo"] = _parse_rdo(chunks[container.RDO])
     return metadata
+
+
+def _parse_rdo(payload: bytes) -> float:
+    try:
+        return _check_rdo(*struct.unpack(">f", payload))
+    except (struct.error, ValueError) as error:
+        raise FormatError("metadata-value", f"chunk 'r' does not hold a multiplier: {error}") from error
 
 
 def _parse_dpi(payload: bytes) -> tuple[float, float]:

@@ -148,6 +148,19 @@ def coordinates(entries: Array, kind: Kind, space: str) -> Array:
     return np.rint(points).astype(np.int32)
 
 
+def squared_unit(kind: Kind, space: str) -> float:
+    """Return the squared distance between coordinates that is a squared error of 1, in 8-bit units.
+
+    Errors are summed over channels. In Oklab black is as far from white as it is in sRGB.
+    """
+    if kind.dtype != "uint8":
+        return 257.0**2 if kind.dtype == "uint16" else 1.0
+    if space == "srgb":
+        return 510.0**2
+    channels = kind.channels - has_alpha(kind)
+    return _UNIT**2 / (255.0**2 * channels)
+
+
 def nearest_colours(points: Array, kind: Kind, space: str) -> Array:
     """Return the colours closest to coordinates, which need not be integers, packed."""
     if kind.dtype != "uint8":

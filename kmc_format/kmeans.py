@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import SupportsFloat, SupportsIndex
+from typing import NamedTuple, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -75,21 +75,54 @@ def quantize(
     TypeError, ValueError
         If an argument is not what it should be.
     """
+    strength = check_dither(dither)
+    task, pixels = prepare(
+        pixels, k, random_state=random_state, space=space, keep=keep, codebook=codebook, palette=palette
+    )
+    if strength and task.kind.dtype == "int32":
+        raise ValueError("dither is for colours; a picture of mode I holds labels or measurements")
+    histogram = colours.histogram(pixels)
+    return label(task, histogram, *find_codebook(task, histogram, task.k), strength)
+
+
+class Task(NamedTuple):
+    """What is to be found for a picture: its kind, and the options that were given, checked."""
+
+    kind: Kind
+    space: str
+    seed: int
+    k: int  # most entries
+    given: bool  # whether k was
+    kept: Array  # packed, in ascending order
+    fixed: Array | None  # the entries, where a codebook is given
+
+
+def prepare(
+    pixels: Array,
+    k: int | None = None,
+    *,
+    random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[Colour] | None = None,
+    codebook: Array | None = None,
+    palette: bool = False,
+) -> tuple[Task, Array]:
+    """Check the arguments of `quantize`; return them, and the pixels, shape (height, width, channels)."""
     kind, pixels = _check_pixels(pixels)
-    seed, strength = check_random_state(random_state), check_dither(dither)
+    seed = check_random_state(random_state)
     check_space(space)
-    _check_colour_options(kind, space, strength)
+    _check_space_of(kind, space)
     if codebook is not None:
         if k is not None:
             raise ValueError(f"k={k!r} and codebook contradict each other: a codebook has its own k")
         if keep is not None:
             raise ValueError("keep and codebook contradict each other: put the colours in the codebook")
         kind, pixels, entries = _meet(kind, pixels, _check_codebook(codebook, kind), palette)
-        return _label(colours.histogram(pixels), entries, kind, space, strength, np.empty(0, np.uint32))
+        none = np.empty(0, np.uint32)
+        return Task(kind, space, seed, len(entries), True, none, entries), pixels
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
-    histogram = colours.histogram(pixels)
-    entries, kept = _find(histogram.colours, histogram.counts, kind, k, keep, seed, space)
-    return _label(histogram, colours.unpack(entries, kind), kind, space, strength, kept)
+    count = min(check_k(k, kind.mode), 256 if kind.mode == "P" else MAX_K)
+    return Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None), pixels
 
 
 def train_codebook(
@@ -113,15 +146,16 @@ def train_codebook(
     if not parts:
         raise ValueError("there must be at least one picture to train a codebook on")
     kind = _common_kind(parts)
-    _check_colour_options(kind, space)
+    _check_space_of(kind, space)
+    count = check_k(k, kind.mode)
+    task = Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None)
     found, counts = colours.merge_counts(
         [
             (colours.pack(colours.widen(colours.unpack(part[0], own), kind.channels)), part[1])
             for own, part in parts.items()
         ]
     )
-    entries, _ = _find(found, counts, kind, k, keep, seed, space)
-    return colours.unpack(entries, kind)
+    return colours.unpack(_find(task, found, counts, count)[0], kind)
 
 
 def distinct_colours(pixels: Array) -> Array:
@@ -147,7 +181,7 @@ def check_k(k: object, mode: str) -> int:
     """Return the number of colours that the option k asks for, or the default for a mode."""
     if k is None:
         return MAX_K if mode.startswith("I") else DEFAULT_K
-    count = _as_int(k)
+    count = as_int(k)
     if count is None or isinstance(k, bool):
         raise TypeError(f"k must be an int, not {k!r}")
     if not 1 <= count <= MAX_K:
@@ -157,7 +191,7 @@ def check_k(k: object, mode: str) -> int:
 
 def check_random_state(random_state: object) -> int:
     """Return the seed that the option random_state gives."""
-    seed = _as_int(random_state)
+    seed = as_int(random_state)
     if seed is None:
         raise TypeError(f"random_state must be an int, not {random_state!r}")
     if not 0 <= seed < 2**32:
@@ -184,7 +218,7 @@ def check_dither(dither: object) -> int:
     return round(strength * _mapping.FULL_STRENGTH)
 
 
-def _as_int(value: object) -> int | None:
+def as_int(value: object) -> int | None:
     """Return what is an integer as int; NumPy's arrays only look like one."""
     try:
         return operator.index(value) if isinstance(value, SupportsIndex) else None
@@ -207,10 +241,10 @@ def _check_keep(keep: Iterable[Colour] | None, kind: Kind, count: int) -> Array:
 
 def _check_colour(colour: object, kind: Kind) -> list[int]:
     """Return a colour's channels in a kind of picture that can hold it exactly."""
-    if kind.channels > 2 and _as_int(colour) is not None:
+    if kind.channels > 2 and as_int(colour) is not None:
         raise TypeError(f"keep must be a list of colours, each a sequence of ints; it has {colour!r}")
     given = list(colour) if isinstance(colour, Iterable) else [colour]
-    values = [value for value in map(_as_int, given) if value is not None]
+    values = [value for value in map(as_int, given) if value is not None]
     if len(values) < len(given):
         raise TypeError(
             f"keep must be a list of colours, each an int or a sequence of ints; it has {colour!r}"
@@ -229,10 +263,8 @@ def _check_colour(colour: object, kind: Kind) -> list[int]:
     raise ValueError(f"keep has {colour!r}, which a picture of mode {kind.mode} cannot hold")
 
 
-def _check_colour_options(kind: Kind, space: str, strength: int = 0) -> None:
-    """Raise if options for colours are given for a picture that has none."""
-    if kind.dtype == "int32" and strength:
-        raise ValueError("dither is for colours; a picture of mode I holds labels or measurements")
+def _check_space_of(kind: Kind, space: str) -> None:
+    """Raise if a space of colours is given for a picture that has none."""
     if kind.dtype != "uint8" and space != "srgb":
         raise ValueError(f"space={space!r} is for colours; a picture of mode {kind.mode} holds integers")
 
@@ -318,41 +350,44 @@ def _meet(kind: Kind, pixels: Array, entries: Array, palette: bool) -> tuple[Kin
 # --- Codebook and labels --------------------------------------------------------------------------
 
 
-def _find(
-    found: Array,
-    counts: Array,
-    kind: Kind,
-    k: int | None,
-    keep: Iterable[Colour] | None,
-    seed: int,
-    space: str,
+def find_codebook(
+    task: Task, histogram: colours.Histogram, k: int, *, rough: bool = False
 ) -> tuple[Array, Array]:
-    """Return entries for the colours found, by the options k and keep, and the kept ones; all packed."""
-    count = min(check_k(k, kind.mode), 256 if kind.mode == "P" else MAX_K)
-    kept = _check_keep(keep, kind, count)
+    """Return at most k entries, shape (k, channels), and which colours, packed, keep theirs exactly.
+
+    Rough ones are found more quickly, and good enough to start from.
+    """
+    if task.fixed is not None:
+        return task.fixed, task.kept
+    entries, kept = _find(task, histogram.colours, histogram.counts, k, rough)
+    return colours.unpack(entries, task.kind), kept
+
+
+def _find(task: Task, found: Array, counts: Array, k: int, rough: bool = False) -> tuple[Array, Array]:
+    """Return at most k entries for the colours found, and the kept ones; all packed."""
+    kept = task.kept
     everything = np.union1d(found, kept) if len(kept) else found
-    if len(everything) <= count:
+    if len(everything) <= k:
         return everything, kept
-    if k is None and kind.dtype != "uint8":
-        raise ValueError(
-            f"the image has {len(found)} distinct values, more than {count}; give k to reduce them"
-        )
+    if not task.given and task.kind.dtype != "uint8":
+        raise ValueError(f"the image has {len(found)} distinct values, more than {k}; give k to reduce them")
     visible, weights = found, counts
-    if colours.has_alpha(kind):
+    if colours.has_alpha(task.kind):
         visible, weights, clear = _merge_clear(found, counts, kept)
         everything = np.union1d(visible, kept)
-        if len(everything) <= count:
+        if len(everything) <= k:
             return everything, kept
-        if 1 < count > len(kept):
+        if 1 < k > len(kept):
             kept = np.union1d(kept, clear)  # clear areas stay clear
-    return _choose(visible, weights, kept, kind, count, seed, space), kept
+    return _choose(visible, weights, kept, task, k, rough), kept
 
 
-def _choose(visible: Array, weights: Array, kept: Array, kind: Kind, k: int, seed: int, space: str) -> Array:
+def _choose(visible: Array, weights: Array, kept: Array, task: Task, k: int, rough: bool) -> Array:
     """Choose k entries for more than k weighted colours, the kept ones among them; all packed.
 
     Colours and weights are in the same order.
     """
+    kind, space = task.kind, task.space
     # Of a million colours or more a part will do: every second, every third, ...
     part = slice(None, None, -(-len(visible) // _MOST_COLOURS))
     visible, weights = visible[part], weights[part].astype(np.float64)
@@ -365,7 +400,9 @@ def _choose(visible: Array, weights: Array, kept: Array, kind: Kind, k: int, see
     else:
         anchors = np.unique(_points(kept, kind, space), axis=0)
         cloud = Cloud(points.astype(np.float64), weights, anchors.astype(np.float64))
-        centres = cluster(cloud, k - (len(kept) - len(anchors)), seed)  # clear colours share an anchor
+        centres = cluster(
+            cloud, k - (len(kept) - len(anchors)), task.seed, rough=rough
+        )  # clear colours share an anchor
         entries = np.union1d(kept, colours.nearest_colours(centres, kind, space))
     return _spend_unused(entries, kept, visible, points, weights, k, kind, space)
 
@@ -403,14 +440,28 @@ def _merge_clear(found: Array, counts: Array, kept: Array) -> tuple[Array, Array
     return visible, weights, zero
 
 
-def _label(
-    histogram: colours.Histogram, entries: Array, kind: Kind, space: str, strength: int, kept: Array
+def label(
+    task: Task, histogram: colours.Histogram, entries: Array, kept: Array, strength: int = 0
 ) -> Indexed:
     """Give each pixel the nearest entry, or dither."""
     found = histogram.colours
-    targets = colours.coordinates(entries, kind, space)
+    numbers, exact = nearest_entries(task, found, entries)
+    if not strength or exact.all():
+        return Indexed(entries, histogram.map(numbers.astype(label_dtype(len(entries)))), task.kind.mode)
+    pinned = np.where(np.isin(found, kept), numbers, -1).astype(np.int32)
+    coverage = np.zeros(len(found), np.uint8)
+    if colours.has_alpha(task.kind):
+        coverage = (found & 0xFF).astype(np.uint8)
+        pinned = np.where(coverage == 0, numbers, pinned)
+    labels = _dither(histogram, entries, task, strength, pinned, coverage)
+    return Indexed(entries, labels, task.kind.mode)
+
+
+def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Array]:
+    """Return the number of the entry nearest to each packed colour, and whether it is the same."""
+    targets = colours.coordinates(entries, task.kind, task.space)
     starts = range(0, len(found), _MOST_COLOURS)
-    blocks = (_points(found[start : start + _MOST_COLOURS], kind, space) for start in starts)
+    blocks = (_points(found[start : start + _MOST_COLOURS], task.kind, task.space) for start in starts)
     numbers = np.concatenate([nearest(block, targets) for block in blocks])
     # Equal colours first, as clear ones look alike.
     packed = colours.pack(entries)
@@ -418,27 +469,20 @@ def _label(
     at = order[np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)]
     exact = packed[at] == found
     numbers[exact] = at[exact]
-    if not strength or exact.all():
-        return Indexed(entries, histogram.map(numbers.astype(label_dtype(len(entries)))), kind.mode)
-    pinned = np.where(np.isin(found, kept), numbers, -1).astype(np.int32)
-    coverage = np.zeros(len(found), np.uint8)
-    if colours.has_alpha(kind):
-        coverage = (found & 0xFF).astype(np.uint8)
-        pinned = np.where(coverage == 0, numbers, pinned)
-    return Indexed(entries, _dither(histogram, targets, kind, space, strength, pinned, coverage), kind.mode)
+    return numbers, exact
 
 
 def _dither(
     histogram: colours.Histogram,
-    targets: Array,
-    kind: Kind,
-    space: str,
+    entries: Array,
+    task: Task,
     strength: int,
     pinned: Array,
     coverage: Array,
 ) -> Array:
     """Label pixels by error diffusion; `pinned` and `coverage` are of each colour, as in `_mapping`."""
-    points = _points(histogram.colours, kind, space).astype(np.int32)
+    points = _points(histogram.colours, task.kind, task.space).astype(np.int32)
+    targets = colours.coordinates(entries, task.kind, task.space)
     ends = np.array([[part.min(axis=0), part.max(axis=0)] for part in (points, targets)])
     labels = np.empty(histogram.numbers.shape, np.uint16)
     _mapping.dither(

@@ -7,14 +7,14 @@ Wrong save options are `ValueError` or `TypeError`, raised before anything is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import IO, Any, cast
 
 import numpy as np
 from PIL import Image, ImageColor, ImageFile, ImagePalette
 
-from . import codec, container, kmeans
+from . import codec, container, kmeans, rate
 from .container import Reader
 from .errors import KMCError
 from .indexed import MAX_K, Array, Indexed
@@ -25,6 +25,8 @@ Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
 
 # The options that choose colours, with their defaults; they are for pixels, not for an `Indexed`.
 QUANTIZING = {"k": None, "random_state": 0, "space": "srgb", "keep": None, "codebook": None, "dither": 0.0}
+# Those that weigh error against bytes.
+RATING = {"rdo": 0.0, "quality": None, "max_bytes": None, "max_error": None}
 
 # What a mode is stored as; modes that are not named here are stored as they are.
 _STORED_AS = {
@@ -166,29 +168,83 @@ def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     coding = {name: options[name] for name in ("effort", "tile", "threads") if options.get(name) is not None}
     _check_size(im)
     codec.check_options(im.size, **coding)  # before clustering, which may take long
-    indexed, metadata = index_image(im, options, options.get("transparency", im.info.get("transparency")))
     if "icc_profile" not in options and im.mode not in _OTHER_PROFILES:
         options = {**options, "icc_profile": im.info.get("icc_profile")}
-    metadata.update(given_metadata(options))
-    return codec.encode(indexed, **coding, metadata=metadata)
+    given = given_metadata(options)
+    transparency = options.get("transparency", im.info.get("transparency"))
+    indexed, metadata = index_image(im, options, transparency, coding, given)
+    return codec.encode(indexed, **coding, metadata=cast(codec.Metadata, {**given, **metadata}))
 
 
 def index_image(
-    im: Image.Image, options: Mapping[str, Any], transparency: object
+    im: Image.Image,
+    options: Mapping[str, Any],
+    transparency: object,
+    coding: Mapping[str, Any] | None = None,
+    metadata: codec.Metadata | None = None,
 ) -> tuple[Indexed, codec.Metadata]:
-    """Turn an image into codebook and labels, and what transparency its palette has beside them."""
+    """Turn an image into codebook and labels, and what else the file is to say of them.
+
+    `coding` and `metadata` are the arguments of `codec.encode`, for the size of the file.
+    """
     _check_size(im)
     given = quantizing_options(options)
-    if "codebook" not in given and "k" not in given:
+    goal = _goal_of(options)
+    if "codebook" not in given and "k" not in given and (goal is None or not goal.searching):
         given["k"] = _default_k(im)
     im = _in_stored_mode(im, transparency)
     if im.mode != "P":
-        return kmeans.quantize(np.asarray(im), **given), {}
+        return index_pixels(np.asarray(im), options, given, coding, metadata)
     exact = None if "codebook" in given else _index_palette(im, given, transparency)
     if exact is None:
-        fits = np.atleast_1d(given.get("codebook", 0)).shape[0] <= 256
-        return kmeans.quantize(_colours_of_palette_image(im, transparency), **given, palette=fits), {}
-    return exact
+        given["palette"] = np.atleast_1d(given.get("codebook", 0)).shape[0] <= 256
+        pixels = _colours_of_palette_image(im, transparency)
+        return index_pixels(pixels, options, given, coding, metadata)
+    if goal is None:
+        return exact
+    indexed, own = exact
+    seen = codec.with_alpha(indexed.codebook, own.get("transparency"))
+    size = _file_size(coding, cast(codec.Metadata, {**(metadata or {}), **own}))
+    indexed, rdo = rate.relabel(indexed, seen, goal, coding=coding, size=size)
+    return indexed, cast(codec.Metadata, {**own, **_chosen(rdo)})
+
+
+def index_pixels(
+    pixels: Array,
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    coding: Mapping[str, Any] | None = None,
+    metadata: codec.Metadata | None = None,
+) -> tuple[Indexed, codec.Metadata]:
+    """Turn pixels into codebook and labels; `given` is what `quantizing_options` made of the options."""
+    goal = _goal_of(options)
+    if goal is None:
+        return kmeans.quantize(pixels, **given), {}
+    given = {name: value for name, value in given.items() if name != "dither"}
+    indexed, rdo = rate.quantize(pixels, goal, coding=coding, size=_file_size(coding, metadata), **given)
+    return indexed, _chosen(rdo)
+
+
+def _goal_of(options: Mapping[str, Any]) -> rate.Goal | None:
+    """Return what the options ask for besides a number of colours, or None."""
+    given = {name: options[name] for name in (*RATING, "dither") if options.get(name) is not None}
+    return rate.check_goal(**given)
+
+
+def _file_size(
+    coding: Mapping[str, Any] | None, metadata: codec.Metadata | None
+) -> Callable[[Indexed, float], int]:
+    """Return a function that tells how long the file of a picture would be."""
+
+    def size(indexed: Indexed, rdo: float) -> int:
+        everything = cast(codec.Metadata, {**(metadata or {}), **_chosen(rdo)})
+        return len(codec.encode(indexed, **(coding or {}), metadata=everything))
+
+    return size
+
+
+def _chosen(rdo: float) -> codec.Metadata:
+    return {"rdo": rdo} if rdo else {}
 
 
 def quantizing_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def test_chunks():
         "XMP": container.XMP,
         "resolution": container.DPI,
         "transparency": container.TRANSPARENCY,
+        "rdo": container.RDO,
         "private, ancillary": ord("z"),
         "private, critical": ord("Z"),
     }

@@ -15,9 +15,10 @@ LAYERS = {
     "colours": 2,
     "codec": 3,
     "kmeans": 3,
-    "plugin": 4,
-    "metrics": 5,
-    "__init__": 6,
+    "rate": 4,
+    "plugin": 5,
+    "metrics": 6,
+    "__init__": 7,
 }
 HEAVY = {"imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"}
 

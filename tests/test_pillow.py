@@ -504,7 +504,7 @@ def test_an_empty_image(size):
 
 
 def test_options_of_other_formats_are_ignored():
-    foreign = {"quality": 80, "optimize": True, "compress_level": 3, "lossless": True}
+    foreign = {"subsampling": 2, "optimize": True, "compress_level": 3, "lossless": True}
     assert save(smooth(), k=5, **foreign) == save(smooth(), k=5)
 
 

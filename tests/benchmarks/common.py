@@ -16,6 +16,7 @@ from PIL import Image
 IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
 KODAK = IMAGES / "kodak"
 ICONS = IMAGES / "icons"
+GRAPHICS = IMAGES / "graphics"
 
 
 def kodak(number: int) -> Image.Image:

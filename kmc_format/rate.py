@@ -1,0 +1,646 @@
+"""The fewest bytes: labels and codebook chosen by error and size together.
+
+Where `kmeans` gives each pixel the nearest entry, this gives it the one for which squared error plus
+`rdo` times bits is least, by the statistics of the coder itself, and fits the codebook to the result:
+entropy-constrained vector quantisation (Chou, Lookabaugh and Gray, IEEE Transactions on Acoustics,
+Speech, and Signal Processing 37(1), 1989). Many colours that are seldom changed take fewer bytes than
+few colours, so `quality` and `max_bytes` search for the number of colours as well.
+
+tests/benchmarks/NOTES.md tells how the constants were chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, SupportsFloat
+
+import numpy as np
+
+from . import _labels, codec, colours, kmeans
+from .container import Box, Grid
+from .indexed import MAX_K, Array, Indexed
+from .kmeans import Task
+
+_ROUNDS = 3  # of choosing labels and fitting the codebook to them
+_SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
+_TRIAL_PIXELS = 2**18  # of a large picture, on which numbers of colours are tried
+_STRIPS = 8  # they come from
+_ANTICIPATED = 0.5  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
+_HALF_NATS = 1024 * math.log(2)  # units of cost in a bit
+_ENTRY_BITS = 6  # that a channel of an entry takes, about
+_QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
+_QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
+_LEAST_RDO, _MOST_RDO = 2.0**-6, codec.MAX_RDO
+_FIRST_RDO = 40.0  # at which 256 colours are about right for a photograph
+_SMALL_SHARE = 0.125  # of a picture, in whose place a sample does for all rounds but the last
+_CLOSE, _CLOSE_ENOUGH = 0.99, 0.975  # of the budget: what will do at first, and after a few steps
+_AIM = 0.996  # of the budget, is tried for
+_MOST_STEPS = 8  # towards a budget
+_MOST_GUESSES = 6  # on a sample, before, with one number of colours
+_ROUGHLY = 0.1  # how close to the budget a guess is to be
+_USUAL_SLOPE = -0.4  # of the logarithm of bytes over that of rdo
+_NO_BOUND = 2**62
+_FAR = 3.0  # the farthest step, in logarithms of rdo
+
+
+class Goal(NamedTuple):
+    """What the options ask for besides a number of colours."""
+
+    rdo: float = 0.0
+    quality: int | None = None
+    max_bytes: int | None = None
+    max_error: float | None = None
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """What is asked for, by the names of the options."""
+        given = {name: value for name, value in self._asdict().items() if value is not None}
+        return {name: value for name, value in given.items() if name != "rdo" or value}
+
+    @property
+    def searching(self) -> bool:
+        """Whether the number of colours is searched for."""
+        return self.quality is not None or self.max_bytes is not None
+
+
+# --- Options ------------------------------------------------------------------------------------
+
+
+def check_goal(
+    *,
+    rdo: object = 0.0,
+    quality: object = None,
+    max_bytes: object = None,
+    max_error: object = None,
+    dither: object = 0.0,
+) -> Goal | None:
+    """Return what the options ask for, or None where a number of colours is all; raise what is wrong."""
+    goal = Goal(
+        _check_float(rdo, "rdo", codec.MAX_RDO),
+        None if quality is None else _check_quality(quality),
+        None if max_bytes is None else _check_max_bytes(max_bytes),
+        None if max_error is None else _check_float(max_error, "max_error", 255.0),
+    )
+    asked = goal.asked
+    if not asked:
+        return None
+    for one in ("quality", "max_bytes"):
+        if goal.rdo and one in asked:
+            raise ValueError(f"rdo={rdo!r} and {one}={asked[one]!r} contradict each other: {one} picks rdo")
+    if kmeans.check_dither(dither):
+        one, value = next(iter(asked.items()))
+        raise ValueError(
+            f"dither={dither!r} and {one}={value!r} contradict each other: dithering adds the detail that"
+            f" {one} weighs against bytes"
+        )
+    return goal
+
+
+def _check_float(value: object, name: str, most: float) -> float:
+    try:
+        number = float(value) if isinstance(value, SupportsFloat) else None
+    except (TypeError, ValueError, OverflowError):  # an array, say
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be a float from 0 to {most:g}, not {value!r}")
+    if not 0 <= number <= most:
+        raise ValueError(f"{name} must be from 0 to {most:g}, not {value!r}")
+    return number
+
+
+def _check_int(value: object, name: str) -> int:
+    number = kmeans.as_int(value)
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    return number
+
+
+def _check_quality(quality: object) -> int:
+    number = _check_int(quality, "quality")
+    if not 1 <= number <= 100:
+        raise ValueError(f"quality must be from 1 to 100, not {number}")
+    return number
+
+
+def _check_max_bytes(max_bytes: object) -> int:
+    number = _check_int(max_bytes, "max_bytes")
+    if number < 1:
+        raise ValueError(f"max_bytes must be 1 or more, not {number}")
+    return number
+
+
+def rdo_of(quality: int) -> float:
+    """Return the `rdo` of a quality.
+
+    JPEG's steps are in proportion to `scale`, as the Independent JPEG Group's library has it; the rest
+    makes the mean SSIM of the Kodak photographs that of JPEG (tests/benchmarks/rate.py).
+    """
+    scale = 50 / quality if quality < 50 else 2 - quality / 50
+    return _QUALITY_RDO * math.pow(scale, _QUALITY_POWER)
+
+
+# --- What is to be labelled ---------------------------------------------------------------------
+
+
+class _Scene(NamedTuple):
+    """A picture as the colour of each pixel, and how it will be coded."""
+
+    task: Task
+    found: Array  # (n,) the colours, packed
+    points: Array  # (n, 4) int32, their coordinates
+    numbers: Array  # (height, width) uint32: which colour each pixel has
+    unit: float  # squared distance that is a squared error of 1, in 8-bit units
+    bound: int  # largest squared distance,
+    soft: bool  # as far as the number of colours allows
+    grid: Grid
+    threads: int
+
+
+class _Book(NamedTuple):
+    """A codebook for a scene."""
+
+    entries: Array  # (k, channels)
+    fixed: Array  # (k,) bool: those that stay as they are
+    nearest: Array  # (n,) for each colour
+    pinned: Array  # (n,) bool: colours that have just that label
+
+
+class _Fit(NamedTuple):
+    """Labels for a scene, with the codebook that fits them."""
+
+    book: _Book
+    labels: Array
+    length: int  # in bytes, of the coded labels, about
+
+
+def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping[str, Any]) -> _Scene:
+    kind = task.kind
+    if kind.dtype == "int32":
+        name = next(iter(goal.asked))
+        raise ValueError(f"{name} is for colours; a picture of mode I holds labels or measurements")
+    height, width = numbers.shape
+    _, tile_size, threads = codec.check_options((width, height), **coding)
+    points = _coordinates(colours.unpack(found, kind), task)
+    unit = colours.squared_unit(kind, task.space)
+    error = goal.max_error
+    if error is None and goal.quality is not None and goal.quality < 100:
+        error = _QUALITY_ERROR
+    channels = kind.channels - colours.has_alpha(kind)
+    bound = _NO_BOUND if error is None else int(error**2 * channels * unit)
+    grid = Grid(width, height, *tile_size)
+    return _Scene(task, found, points, numbers, unit, bound, goal.max_error is None, grid, threads)
+
+
+def _coordinates(entries: Array, task: Task) -> Array:
+    """Return coordinates in as many dimensions as the compiled core has."""
+    own = colours.coordinates(entries, task.kind, task.space)
+    padded = np.zeros((len(own), 4), np.int32)
+    padded[:, : own.shape[1]] = own
+    return padded
+
+
+def _sample(scene: _Scene) -> _Scene:
+    """Take strips of a large picture."""
+    height, width = scene.numbers.shape
+    if height * width <= _TRIAL_PIXELS:
+        return scene
+    strips = min(_STRIPS, height)
+    wide = min(width, 1024)
+    high = max(_TRIAL_PIXELS // (strips * wide), 1)
+    parts = []
+    for n in range(strips):
+        top = (2 * n + 1) * height // (2 * strips) - high // 2
+        top = min(max(top, 0), max(height - high, 0))
+        left = (width - wide) * n // max(strips - 1, 1)
+        parts.append(scene.numbers[top : top + high, left : left + wide])
+    numbers = np.concatenate(parts)
+    return scene._replace(
+        numbers=numbers, grid=Grid(numbers.shape[1], numbers.shape[0], numbers.shape[1], numbers.shape[0])
+    )
+
+
+# --- Labels and codebook ------------------------------------------------------------------------
+
+
+def _book(scene: _Scene, entries: Array, kept: Array, fixed: bool = False) -> _Book:
+    nearest, _ = kmeans.nearest_entries(scene.task, scene.found, entries)
+    pinned = np.isin(scene.found, kept)
+    if colours.has_alpha(scene.task.kind):
+        pinned |= (scene.found & 0xFF == 0) & (entries[nearest, -1] == 0)  # clear areas stay clear
+    stay = np.isin(colours.pack(entries), kept) | fixed
+    return _Book(entries, stay, nearest.astype(np.int32), pinned)
+
+
+def _minimise(scene: _Scene, book: _Book, rdo: float, rounds: int, drop: bool = True) -> _Fit:
+    """Choose labels and fit the codebook to them, in turn."""
+    fit = _Fit(book, book.nearest[scene.numbers], 0)
+    for _ in range(rounds):
+        fit = _refit(scene, _choose(scene, fit, rdo), drop)
+    return fit
+
+
+def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
+    """Choose labels tile by tile, by a guess of what they will be."""
+    book = fit.book
+    order = codec.coding_order(book.entries)
+    entries = _coordinates(book.entries, scene.task)
+    farthest = np.maximum(_squared_distance(scene.points, entries[book.nearest]), scene.bound)
+    farthest[book.pinned] = -1
+    nearest = order.numbers[book.nearest].astype(np.int32)
+    entries = entries[order.labels]
+    lagrange = min(max(round(_ANTICIPATED * rdo * scene.unit / _HALF_NATS), 1), 2**44)
+    labels = np.empty(scene.numbers.shape, np.uint16)
+
+    def choose_tile(box: Box) -> int:
+        tile = np.s_[box.upper : box.lower, box.left : box.right]
+        numbers = order.numbers.take(fit.labels[tile])
+        length = _labels.choose_labels(
+            np.ascontiguousarray(scene.numbers[tile]),
+            scene.points,
+            entries,
+            nearest,
+            farthest,
+            lagrange,
+            order.colours,
+            numbers,
+        )
+        labels[tile] = order.labels.take(numbers)
+        return length
+
+    return _Fit(book, labels, sum(codec.map_tiles(choose_tile, scene.grid, scene.grid, scene.threads)))
+
+
+def _refit(scene: _Scene, fit: _Fit, drop: bool) -> _Fit:
+    """Move each entry to the mean of the colours that have it; drop those that none has, or leave them."""
+    entries, fixed = fit.book.entries, fit.book.fixed
+    k = len(entries)
+    if fixed.all():
+        return fit
+
+    def sum_tile(box: Box) -> Array:
+        tile = np.s_[box.upper : box.lower, box.left : box.right]
+        labels, numbers = fit.labels[tile].ravel(), scene.numbers[tile].ravel()
+        columns = [np.bincount(labels, scene.points[numbers, c], k) for c in range(dimensions)]
+        return np.stack([*columns, np.bincount(labels, minlength=k)])
+
+    dimensions = colours.coordinates(entries[:1], scene.task.kind, scene.task.space).shape[1]
+    # Whole numbers far below 2**53, so that their sum does not depend on the order.
+    sums = np.sum(codec.map_tiles(sum_tile, scene.grid, scene.grid, scene.threads), axis=0)
+    moved = entries.copy()
+    free = (sums[-1] > 0) & ~fixed
+    means = (sums[:-1, free] / sums[-1, free]).T
+    moved[free] = colours.unpack(
+        colours.nearest_colours(means, scene.task.kind, scene.task.space), scene.task.kind
+    )
+    if scene.bound < _NO_BOUND:
+        broken = _broken(scene, fit, moved)
+        moved[broken] = entries[broken]
+    used = (sums[-1] > 0) | fixed | (not drop)
+    renumbered = (np.cumsum(used) - 1).astype(np.uint16)
+    kept = colours.pack(entries[fixed])
+    book = _book(scene, moved[used], kept)
+    return _Fit(book._replace(fixed=fixed[used]), renumbered[fit.labels], fit.length)
+
+
+def _broken(scene: _Scene, fit: _Fit, entries: Array) -> Array:
+    """Return which entries are farther than they may be from a colour that has them."""
+    before, after = (_coordinates(book, scene.task) for book in (fit.book.entries, entries))
+
+    def broken_in(box: Box) -> Array:
+        tile = np.s_[box.upper : box.lower, box.left : box.right]
+        labels, points = fit.labels[tile].ravel(), scene.points[scene.numbers[tile].ravel()]
+        distance = _squared_distance(points, after[labels])
+        worse = (distance > scene.bound) & (distance > _squared_distance(points, before[labels]))
+        return np.bincount(labels[worse], minlength=len(entries)) > 0
+
+    broken: Array = np.any(codec.map_tiles(broken_in, scene.grid, scene.grid, scene.threads), axis=0)
+    return broken
+
+
+def _squared_distance(points: Array, others: Array) -> Array:
+    difference = points.astype(np.int64) - others
+    squared: Array = np.einsum("ij,ij->i", difference, difference)
+    return squared
+
+
+def _squared_error(scene: _Scene, fit: _Fit) -> float:
+    """Return the sum over pixels of squared errors, in 8-bit units."""
+    entries = _coordinates(fit.book.entries, scene.task)
+
+    def error_in(box: Box) -> float:
+        tile = np.s_[box.upper : box.lower, box.left : box.right]
+        points = scene.points[scene.numbers[tile].ravel()]
+        return float(_squared_distance(points, entries[fit.labels[tile].ravel()]).sum(dtype=np.float64))
+
+    return sum(codec.map_tiles(error_in, scene.grid, scene.grid, scene.threads)) / scene.unit
+
+
+# --- The bound on the worst error ---------------------------------------------------------------
+
+
+def _cover(scene: _Scene, entries: Array, limit: int) -> Array:
+    """Add the colours that are worst off until none is farther than the bound, or `limit` is reached."""
+    book = _book(scene, entries, scene.task.kept)
+    distance = _squared_distance(scene.points, _coordinates(entries, scene.task)[book.nearest])
+    far = np.flatnonzero(distance > scene.bound)
+    distance, points = distance[far], scene.points[far]
+    added: list[int] = []
+    while len(far) and len(entries) + len(added) < limit:
+        worst = int(distance.argmax())
+        added.append(scene.found[far[worst]])
+        distance = np.minimum(distance, _squared_distance(points, points[worst]))
+        left = distance > scene.bound
+        far, distance, points = far[left], distance[left], points[left]
+    if not added:
+        return entries
+    new = colours.unpack(np.array(added, scene.found.dtype), scene.task.kind)
+    return np.concatenate([entries, new])
+
+
+# --- Search -------------------------------------------------------------------------------------
+
+
+def quantize(
+    pixels: Array,
+    goal: Goal,
+    *,
+    coding: Mapping[str, Any] | None = None,
+    size: Callable[[Indexed, float], int] | None = None,
+    **options: Any,
+) -> tuple[Indexed, float]:
+    """Reduce pixels as a goal asks.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        As for `kmeans.quantize`.
+    goal : Goal
+        What `check_goal` returned.
+    coding : mapping
+        The options of `codec.check_options`.
+    size : callable
+        Tells how many bytes the file has; needed for `max_bytes`.
+    **options
+        Other arguments of `kmeans.prepare`; `k` is an upper limit where the goal is a quality or a size.
+
+    Returns
+    -------
+    Indexed, float
+        The picture, and the `rdo` that was used.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be, or a goal is out of reach.
+    """
+    task, pixels = kmeans.prepare(pixels, **options)
+    if goal.searching:
+        task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
+    histogram = colours.histogram(pixels)
+    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, goal, coding or {})
+
+    def find(k: int) -> _Book:
+        entries, kept = kmeans.find_codebook(task, histogram, k, rough=goal.searching)
+        return _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
+
+    search = _Search(scene, find, _SEARCH_ROUNDS if goal.searching else _ROUNDS)
+    fit, rdo = search.run(goal, size)
+    return _indexed(scene, fit, task.fixed is None), rdo
+
+
+def relabel(
+    indexed: Indexed,
+    seen: Array,
+    goal: Goal,
+    *,
+    coding: Mapping[str, Any] | None = None,
+    size: Callable[[Indexed, float], int] | None = None,
+) -> tuple[Indexed, float]:
+    """Choose other labels for a palette image, as a goal asks; the palette, which is `seen` so, stays.
+
+    A label that looks like another one in use is left alone, as its meaning must be elsewhere.
+    """
+    kind = indexed.kind._replace(channels=seen.shape[1])
+    none = np.empty(0, np.uint32)
+    task = Task(kind, "srgb", 0, indexed.k, True, none, seen)
+    found, numbers = colours.pack(seen), indexed.labels.astype(np.uint32)
+    scene = _scene(task, found, numbers, goal, coding or {})
+    every = np.arange(indexed.k, dtype=np.int32)
+    _, same, counts = np.unique(found[np.unique(numbers)], return_inverse=True, return_counts=True)
+    pinned = found & 0xFF == 0 if kind.channels == 4 else np.zeros(len(found), bool)
+    pinned[np.unique(numbers)] |= counts[same] > 1
+    book = _Book(seen, np.ones(indexed.k, bool), every, pinned)
+    fit, rdo = _Search(scene, lambda k: book, _SEARCH_ROUNDS).run(
+        goal, size and (lambda other, rdo: size(Indexed(indexed.codebook, other.labels, "P"), rdo))
+    )
+    return Indexed(indexed.codebook, fit.labels, "P"), rdo
+
+
+def _indexed(scene: _Scene, fit: _Fit, sort: bool) -> Indexed:
+    entries, labels = fit.book.entries, fit.labels
+    if sort:
+        packed, number = np.unique(colours.pack(entries), return_inverse=True)
+        entries, labels = colours.unpack(packed, scene.task.kind), number.astype(np.uint16)[labels]
+    return Indexed(entries, labels, scene.task.kind.mode)
+
+
+class _Search:
+    """A search for a number of colours and an `rdo`."""
+
+    def __init__(self, scene: _Scene, find: Callable[[int], _Book], rounds: int) -> None:
+        self.scene, self.find, self.rounds = scene, find, rounds
+        self.sample = _sample(scene)
+        self.share = self.sample.numbers.size / scene.numbers.size
+        self.books: dict[int, _Book] = {}
+        self.trials: dict[tuple[int, float], tuple[float, float]] = {}
+        task = scene.task
+        least = max(len(task.kept), 1)
+        most = max(min(task.k, len(np.union1d(scene.found, task.kept))), least)
+        powers = [1 << n for n in range(17) if least < 1 << n < most]
+        self.sizes = [most] if task.fixed is not None else sorted({least, *powers, most})
+
+    def run(self, goal: Goal, size: Callable[[Indexed, float], int] | None) -> tuple[_Fit, float]:
+        """Return the labels and codebook that meet a goal, and the `rdo` they were chosen by."""
+        rdo = goal.rdo if goal.quality is None else rdo_of(goal.quality)
+        if goal.max_error is not None:
+            self.check_bound(goal.max_error)
+        if goal.max_bytes is not None and size is not None:
+            return self.fit_bytes(rdo, goal.max_bytes, lambda fit, rdo: size(self.indexed(fit), rdo))
+        return self.fit(self.sizes[-1] if goal.quality is None else self.best(rdo), rdo), rdo
+
+    def indexed(self, fit: _Fit) -> Indexed:
+        return _indexed(self.scene, fit, self.scene.task.fixed is None)
+
+    def check_bound(self, max_error: float) -> None:
+        book = self.book(self.sizes[-1])
+        distance = _squared_distance(
+            self.scene.points, _coordinates(book.entries, self.scene.task)[book.nearest]
+        )
+        if (distance > self.scene.bound).any():
+            what = "this codebook" if self.scene.task.fixed is not None else f"k={self.scene.task.k}"
+            raise ValueError(
+                f"max_error={max_error:g} cannot be met with {what}; allow more colours or more error"
+            )
+
+    def book(self, k: int) -> _Book:
+        """Return a codebook of k entries, and as many more as the bound on errors needs, if k may be more."""
+        if k not in self.books:
+            book = self.find(k)
+            if self.scene.bound < _NO_BOUND and self.scene.task.fixed is None:
+                book = self.covering(book, k)
+            self.books[k] = book
+        return self.books[k]
+
+    def covering(self, book: _Book, k: int) -> _Book:
+        """Add entries until no colour is farther than the bound, in place of others if they are too many."""
+        kept, limit, least = colours.pack(book.entries[book.fixed]), self.scene.task.k, self.sizes[0]
+        entries = _cover(self.scene, book.entries, MAX_K + 1)
+        while len(entries) > limit and k > least:
+            excess = len(entries) - limit
+            k = max(k - (min(excess, limit // 4) if self.scene.soft else excess), least)
+            entries = _cover(self.scene, self.find(k).entries, MAX_K + 1)
+            if self.scene.soft:
+                break
+        return _book(self.scene, entries[:limit], kept)
+
+    def fit(self, k: int, rdo: float) -> _Fit:
+        """Return the best labels and codebook that start from k entries."""
+        book, rounds = self.book(k), self.rounds
+        if self.share < _SMALL_SHARE and rdo:
+            book, rounds = _minimise(self.sample, book, rdo, rounds, drop=False).book, 1
+            book = book if self.scene.bound == _NO_BOUND else self.covering(book, k)
+        return self.minimise(self.scene, book, rdo, rounds)
+
+    def minimise(self, scene: _Scene, book: _Book, rdo: float, rounds: int) -> _Fit:
+        if not rdo:
+            return _Fit(book, book.nearest[scene.numbers].astype(np.uint16), 0)
+        return _minimise(scene, book, rdo, rounds)
+
+    def trial(self, k: int, rdo: float) -> tuple[float, float]:
+        """Return squared error and bytes that are to be expected."""
+        if (k, rdo) in self.trials:
+            return self.trials[k, rdo]
+        fit = self.minimise(self.sample, self.book(k), rdo, _SEARCH_ROUNDS)
+        channels = fit.book.entries.shape[1] * fit.book.entries.itemsize
+        length = fit.length / self.share + len(fit.book.entries) * channels * _ENTRY_BITS / 8
+        self.trials[k, rdo] = _squared_error(self.sample, fit) / self.share, length
+        return self.trials[k, rdo]
+
+    def near(self, rdo: float) -> int:
+        """Return the place among `sizes` of a number of colours that may suit an `rdo`."""
+        wanted = 256 * (_FIRST_RDO / rdo) ** 0.8
+        return min(range(len(self.sizes)), key=lambda n: abs(math.log(self.sizes[n] / wanted)))
+
+    def best(self, rdo: float) -> int:
+        """Return the number of colours for which error and bytes together are least."""
+        if not rdo:
+            return self.sizes[-1]
+        costs: dict[int, float] = {}
+
+        def cost(n: int) -> float:
+            if not 0 <= n < len(self.sizes):
+                return math.inf
+            if n not in costs:
+                error, length = self.trial(self.sizes[n], rdo)
+                costs[n] = error + rdo * 8 * length
+            return costs[n]
+
+        at = self.near(rdo)
+        step = 1 if cost(at + 1) < cost(at) else -1
+        while cost(at + step) < cost(at):
+            at += step
+        return self.sizes[at]
+
+    # --- A budget ---
+
+    def fit_bytes(self, rdo: float, budget: int, size: Callable[[_Fit, float], int]) -> tuple[_Fit, float]:
+        """Return the best that is within a budget, with an `rdo` no less than the one given."""
+        exact = self.scene.task.fixed is not None or len(self.scene.found) <= self.sizes[-1]
+        if rdo or exact:
+            fit = self.fit(self.best(rdo), rdo)
+            if size(fit, rdo) <= budget:
+                return fit, rdo
+        found = self.fit(self.sizes[0], _MOST_RDO), _MOST_RDO
+        length = size(*found)
+        if length > budget:
+            raise ValueError(
+                f"max_bytes={budget} cannot be reached: the smallest file of this picture has {length} bytes"
+            )
+        lowest = max(rdo, _LEAST_RDO)
+        at, rdo = self.best_within(budget, lowest)
+        low, high, before = lowest, _MOST_RDO, None
+        for n in range(_MOST_STEPS):
+            fit = self.fit(self.sizes[at], rdo)
+            now = size(fit, rdo)
+            low, high = (rdo, high) if now > budget else (low, rdo)
+            if length < now <= budget:
+                found, length = (fit, rdo), now
+            if length >= (_CLOSE if n < _MOST_STEPS // 2 else _CLOSE_ENOUGH) * budget:
+                break
+            here = (math.log(rdo), math.log(now))
+            if before is not None and now <= budget and _flat(before, here) and at + 1 < len(self.sizes):
+                at, low, before = at + 1, lowest, None  # these colours have no use for more bytes
+                high = _MOST_RDO
+            else:
+                rdo, before = _step(before, here, math.log(_AIM * budget), low, high), here
+        return found
+
+    def best_within(self, budget: int, lowest: float) -> tuple[int, float]:
+        """Return the place in `sizes`, and the `rdo`, with the least error a sample promises for a budget."""
+        _, rdo = self.solve(None, budget, max(_FIRST_RDO, lowest), lowest)
+        found = {at: self.solve(at, budget, rdo, lowest) for at in [self.near(rdo)]}
+
+        def error(at: int) -> float:
+            if not 0 <= at < len(self.sizes):
+                return math.inf
+            if at not in found:
+                found[at] = self.solve(at, budget, found[last][1], lowest)
+            return found[at][0]
+
+        last = at = next(iter(found))
+        step = 1 if error(at + 1) < error(at) else -1
+        while error(at + step) < error(at):
+            last = at = at + step
+        return at, found[at][1]
+
+    def solve(self, at: int | None, budget: int, rdo: float, lowest: float) -> tuple[float, float]:
+        """Return the error a sample promises for a budget with so many colours, and the `rdo`.
+
+        Without a place among `sizes` there are as many colours as may suit each `rdo`.
+        """
+        low, high, before = lowest, _MOST_RDO, None
+        for n in range(_MOST_GUESSES):
+            error, length = self.trial(self.sizes[self.near(rdo) if at is None else at], rdo)
+            low, high = (rdo, high) if length > budget else (low, rdo)
+            here = (math.log(rdo), math.log(length))
+            flat = before is not None and _flat(before, here)
+            if abs(length / budget - 1) < _ROUGHLY or flat or n == _MOST_GUESSES - 1:
+                break
+            rdo, before = _step(before, here, math.log(budget), low, high), here
+        # By the meaning of rdo, what is left to the budget is worth so much error.
+        return error + rdo * 8 * (length - budget), rdo
+
+
+def _flat(before: tuple[float, float], here: tuple[float, float]) -> bool:
+    """Tell whether bytes hardly grew where rdo fell."""
+    return here[0] < before[0] - 0.5 and here[1] < before[1] + 0.01
+
+
+def _step(
+    before: tuple[float, float] | None,
+    here: tuple[float, float],
+    wanted: float,
+    low: float,
+    high: float,
+) -> float:
+    """Return where the secant through two points of log rdo and log bytes meets what is wanted.
+
+    It is kept between `low` and `high`, and half way where the secant leads out of there.
+    """
+    slope = _USUAL_SLOPE
+    if before is not None and before[0] != here[0]:
+        slope = (here[1] - before[1]) / (here[0] - before[0])
+    slope = min(slope, _USUAL_SLOPE / 4)
+    rdo = math.exp(min(max(here[0] + (wanted - here[1]) / slope, here[0] - _FAR), here[0] + _FAR))
+    return rdo if low < rdo < high else math.sqrt(low * high)
