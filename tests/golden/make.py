@@ -50,6 +50,7 @@ def cases() -> dict[str, bytes]:
     files["RGB-3-k9-tiles"] = codec.encode(picture(*rgb, 9, (29, 23)), tile=(8, 10))
     metadata = codec.Metadata(icc_profile=b"icc", exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
     files["RGB-3-k4-metadata"] = codec.encode(picture(*rgb, 4, (29, 23)), metadata=metadata)
+    files["RGB-3-k4-rdo"] = codec.encode(picture(*rgb, 4, (29, 23)), metadata=codec.Metadata(rdo=12.5))
     for mode, dtype, channels in KINDS[1:]:
         steps = (
             np.arange(90)[:, None] * [7, 3, 250, 1][:channels] * 255 ** (np.dtype(dtype).itemsize - 1)
@@ -71,7 +72,7 @@ def cases() -> dict[str, bytes]:
 
 def modelled(indexed: Indexed, model: int) -> bytes:
     """Code one tile by a model, though another coding may be shorter."""
-    order = codec._coding_order(indexed.codebook)
+    order = codec.coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
     payload = bytes([model]) + _labels.encode_labels(numbers, order.colours, model, 16 * numbers.size + 16)
     packed = codec.encode(indexed, effort=0)

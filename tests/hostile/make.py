@@ -109,6 +109,9 @@ CASES = {
     + pack_chunk(container.DPI, struct.pack(">2d", 72, float("nan")))
     + TILE,
     "metadata-value_dpi-0": header() + pack_chunk(container.DPI, bytes(16)) + TILE,
+    "metadata-value_rdo-0": header() + pack_chunk(container.RDO, bytes(4)) + TILE,
+    "metadata-value_rdo-nan": header() + pack_chunk(container.RDO, struct.pack(">f", float("nan"))) + TILE,
+    "metadata-value_rdo-length": header() + pack_chunk(container.RDO, struct.pack(">d", 1)) + TILE,
     "metadata-value_transparency-of-grey": header() + pack_chunk(container.TRANSPARENCY, b"\x00\x01") + TILE,
     "metadata-value_transparency-form": header(PALETTE, codebook=bytes(9))
     + pack_chunk(container.TRANSPARENCY, b"\x02\x01")
