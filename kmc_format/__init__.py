@@ -261,7 +261,9 @@ def quantize(
         bytes at that quality.
     max_error : float, optional
         The largest difference of any pixel from what it was, 0 to 255: the root of the mean square
-        over its channels. With `quality` it is 32 by default, as far as `k` and `codebook` allow.
+        over its channels, in 8-bit units; with alpha as it is seen over black and over white; in
+        Oklab with black as far from white as in sRGB. With `quality` it is 32 by default, as far as
+        `k` and `codebook` allow.
 
     Returns
     -------

@@ -11,6 +11,7 @@ tests/benchmarks/NOTES.md tells how the constants were chosen.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, SupportsFloat
@@ -19,7 +20,7 @@ import numpy as np
 
 from . import _labels, codec, colours, kmeans
 from .container import Box, Grid
-from .indexed import MAX_K, Array, Indexed
+from .indexed import Array, Indexed
 from .kmeans import Task
 
 _ROUNDS = 3  # of choosing labels and fitting the codebook to them
@@ -27,8 +28,8 @@ _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
 _TRIAL_PIXELS = 2**18  # of a large picture, on which numbers of colours are tried
 _STRIPS = 8  # they come from
 _ANTICIPATED = 0.5  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
-_HALF_NATS = 1024 * math.log(2)  # units of cost in a bit
-_ENTRY_BITS = 6  # that a channel of an entry takes, about
+_BIT = 1024 * math.log(2)  # in the units of cost of `_labels.choose_labels`
+_ENTRY_BITS = 6  # that a byte of an entry takes, about
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
 _QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
 _LEAST_RDO, _MOST_RDO = 2.0**-6, codec.MAX_RDO
@@ -36,11 +37,14 @@ _FIRST_RDO = 40.0  # at which 256 colours are about right for a photograph
 _SMALL_SHARE = 0.125  # of a picture, in whose place a sample does for all rounds but the last
 _CLOSE, _CLOSE_ENOUGH = 0.99, 0.975  # of the budget: what will do at first, and after a few steps
 _AIM = 0.996  # of the budget, is tried for
+_UNLIKE = 1.25  # how far real sizes may be from expected ones before the search starts again
 _MOST_STEPS = 8  # towards a budget
+_SMALLEST = 8  # numbers of colours that may make the smallest file
 _MOST_GUESSES = 6  # on a sample, before, with one number of colours
 _ROUGHLY = 0.1  # how close to the budget a guess is to be
 _USUAL_SLOPE = -0.4  # of the logarithm of bytes over that of rdo
 _NO_BOUND = 2**62
+_MANY_FAR = 4096  # colours beyond the bound are not covered one by one
 _FAR = 3.0  # the farthest step, in logarithms of rdo
 
 
@@ -152,7 +156,7 @@ class _Scene(NamedTuple):
     numbers: Array  # (height, width) uint32: which colour each pixel has
     unit: float  # squared distance that is a squared error of 1, in 8-bit units
     bound: int  # largest squared distance,
-    soft: bool  # as far as the number of colours allows
+    max_error: float | None  # that was asked for; else it yields to the number of colours
     grid: Grid
     threads: int
 
@@ -171,7 +175,7 @@ class _Fit(NamedTuple):
 
     book: _Book
     labels: Array
-    length: int  # in bytes, of the coded labels, about
+    length: float  # in bytes, of the coded labels, about
 
 
 def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping[str, Any]) -> _Scene:
@@ -189,7 +193,7 @@ def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping
     channels = kind.channels - colours.has_alpha(kind)
     bound = _NO_BOUND if error is None else int(error**2 * channels * unit)
     grid = Grid(width, height, *tile_size)
-    return _Scene(task, found, points, numbers, unit, bound, goal.max_error is None, grid, threads)
+    return _Scene(task, found, points, numbers, unit, bound, goal.max_error, grid, threads)
 
 
 def _coordinates(entries: Array, task: Task) -> Array:
@@ -225,17 +229,34 @@ def _sample(scene: _Scene) -> _Scene:
 
 def _book(scene: _Scene, entries: Array, kept: Array, fixed: bool = False) -> _Book:
     nearest, _ = kmeans.nearest_entries(scene.task, scene.found, entries)
-    pinned = np.isin(scene.found, kept)
-    if colours.has_alpha(scene.task.kind):
-        pinned |= (scene.found & 0xFF == 0) & (entries[nearest, -1] == 0)  # clear areas stay clear
-    stay = np.isin(colours.pack(entries), kept) | fixed
+    pinned, stay = np.isin(scene.found, kept), np.isin(colours.pack(entries), kept) | fixed
+    if colours.has_alpha(scene.task.kind):  # clear areas stay clear
+        pinned |= (scene.found & 0xFF == 0) & (entries[nearest, -1] == 0)
+        stay |= entries[:, -1] == 0
     return _Book(entries, stay, nearest.astype(np.int32), pinned)
+
+
+def _merge_clear(scene: _Scene, book: _Book) -> _Book:
+    """Have one entry for all colours of zero alpha, but kept ones: what is not seen is to cost nothing."""
+    if scene.task.fixed is not None or not colours.has_alpha(scene.task.kind):
+        return book
+    clear = np.flatnonzero(book.entries[:, -1] == 0)
+    if len(clear) < 2:
+        return book
+    own = np.isin(colours.pack(book.entries[clear]), scene.task.kept)
+    one = clear[own.argmax()]
+    nearest, fixed = book.nearest.copy(), book.fixed.copy()
+    merged = book.pinned & (scene.found & 0xFF == 0) & ~np.isin(scene.found, scene.task.kept)
+    nearest[merged], fixed[clear[~own]] = one, False
+    fixed[one] = True
+    return book._replace(nearest=nearest, fixed=fixed)
 
 
 def _minimise(scene: _Scene, book: _Book, rdo: float, rounds: int, drop: bool = True) -> _Fit:
     """Choose labels and fit the codebook to them, in turn."""
     fit = _Fit(book, book.nearest[scene.numbers], 0)
     for _ in range(rounds):
+        fit = fit._replace(book=_merge_clear(scene, fit.book))
         fit = _refit(scene, _choose(scene, fit, rdo), drop)
     return fit
 
@@ -249,7 +270,7 @@ def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
     farthest[book.pinned] = -1
     nearest = order.numbers[book.nearest].astype(np.int32)
     entries = entries[order.labels]
-    lagrange = min(max(round(_ANTICIPATED * rdo * scene.unit / _HALF_NATS), 1), 2**44)
+    lagrange = min(max(round(_ANTICIPATED * rdo * scene.unit / _BIT), 1), 2**44)
     labels = np.empty(scene.numbers.shape, np.uint16)
 
     def choose_tile(box: Box) -> int:
@@ -298,8 +319,7 @@ def _refit(scene: _Scene, fit: _Fit, drop: bool) -> _Fit:
         moved[broken] = entries[broken]
     used = (sums[-1] > 0) | fixed | (not drop)
     renumbered = (np.cumsum(used) - 1).astype(np.uint16)
-    kept = colours.pack(entries[fixed])
-    book = _book(scene, moved[used], kept)
+    book = _book(scene, moved[used], colours.pack(entries[fixed]))
     return _Fit(book._replace(fixed=fixed[used]), renumbered[fit.labels], fit.length)
 
 
@@ -339,23 +359,35 @@ def _squared_error(scene: _Scene, fit: _Fit) -> float:
 # --- The bound on the worst error ---------------------------------------------------------------
 
 
-def _cover(scene: _Scene, entries: Array, limit: int) -> Array:
-    """Add the colours that are worst off until none is farther than the bound, or `limit` is reached."""
-    book = _book(scene, entries, scene.task.kept)
-    distance = _squared_distance(scene.points, _coordinates(entries, scene.task)[book.nearest])
+def _cover(scene: _Scene, entries: Array) -> Array:
+    """Add colours until none is farther than the bound."""
+    nearest, _ = kmeans.nearest_entries(scene.task, scene.found, entries)
+    distance = _squared_distance(scene.points, _coordinates(entries, scene.task)[nearest])
     far = np.flatnonzero(distance > scene.bound)
-    distance, points = distance[far], scene.points[far]
-    added: list[int] = []
-    while len(far) and len(entries) + len(added) < limit:
+    added = _spread(scene, far) if len(far) > _MANY_FAR else _farthest(scene, far, distance[far])
+    if not len(added):
+        return entries
+    return np.concatenate([entries, colours.unpack(scene.found[added], scene.task.kind)])
+
+
+def _farthest(scene: _Scene, far: Array, distance: Array) -> Array:
+    """Choose colours that cover the far ones, each the worst off of those left."""
+    points, chosen = scene.points[far], []
+    while len(far):
         worst = int(distance.argmax())
-        added.append(scene.found[far[worst]])
+        chosen.append(int(far[worst]))
         distance = np.minimum(distance, _squared_distance(points, points[worst]))
         left = distance > scene.bound
         far, distance, points = far[left], distance[left], points[left]
-    if not added:
-        return entries
-    new = colours.unpack(np.array(added, scene.found.dtype), scene.task.kind)
-    return np.concatenate([entries, new])
+    return np.array(chosen, np.int64)
+
+
+def _spread(scene: _Scene, far: Array) -> Array:
+    """Choose more colours that cover the far ones, in less time: one from each cell of a grid."""
+    dimensions = max(int(scene.points.any(axis=0).sum()), 1)
+    side = max(math.isqrt(scene.bound // dimensions), 1)  # of cells in which none is far from another
+    _, first = np.unique(scene.points[far] // side, axis=0, return_index=True)
+    return far[np.sort(first)]
 
 
 # --- Search -------------------------------------------------------------------------------------
@@ -456,6 +488,11 @@ class _Search:
         self.trials: dict[tuple[int, float], tuple[float, float]] = {}
         task = scene.task
         least = max(len(task.kept), 1)
+        if (
+            colours.has_alpha(task.kind)
+            and ((scene.found & 0xFF == 0) & ~np.isin(scene.found, task.kept)).any()
+        ):
+            least = min(max(len(task.kept) + 1, 2), task.k)  # a clear entry among them
         most = max(min(task.k, len(np.union1d(scene.found, task.kept))), least)
         powers = [1 << n for n in range(17) if least < 1 << n < most]
         self.sizes = [most] if task.fixed is not None else sorted({least, *powers, most})
@@ -463,8 +500,6 @@ class _Search:
     def run(self, goal: Goal, size: Callable[[Indexed, float], int] | None) -> tuple[_Fit, float]:
         """Return the labels and codebook that meet a goal, and the `rdo` they were chosen by."""
         rdo = goal.rdo if goal.quality is None else rdo_of(goal.quality)
-        if goal.max_error is not None:
-            self.check_bound(goal.max_error)
         if goal.max_bytes is not None and size is not None:
             return self.fit_bytes(rdo, goal.max_bytes, lambda fit, rdo: size(self.indexed(fit), rdo))
         return self.fit(self.sizes[-1] if goal.quality is None else self.best(rdo), rdo), rdo
@@ -472,44 +507,53 @@ class _Search:
     def indexed(self, fit: _Fit) -> Indexed:
         return _indexed(self.scene, fit, self.scene.task.fixed is None)
 
-    def check_bound(self, max_error: float) -> None:
-        book = self.book(self.sizes[-1])
-        distance = _squared_distance(
-            self.scene.points, _coordinates(book.entries, self.scene.task)[book.nearest]
-        )
-        if (distance > self.scene.bound).any():
-            what = "this codebook" if self.scene.task.fixed is not None else f"k={self.scene.task.k}"
-            raise ValueError(
-                f"max_error={max_error:g} cannot be met with {what}; allow more colours or more error"
-            )
-
     def book(self, k: int) -> _Book:
-        """Return a codebook of k entries, and as many more as the bound on errors needs, if k may be more."""
+        """Return a codebook of k entries, or of as many more as the bound on errors needs."""
         if k not in self.books:
-            book = self.find(k)
-            if self.scene.bound < _NO_BOUND and self.scene.task.fixed is None:
-                book = self.covering(book, k)
-            self.books[k] = book
+            book = self.covering(self.find(k), k)
+            if book is None and k == self.sizes[-1]:
+                fixed = self.scene.task.fixed is not None
+                what = "this codebook" if fixed else f"k={self.scene.task.k}"
+                raise ValueError(
+                    f"max_error={self.scene.max_error:g} cannot be met with {what};"
+                    " allow more colours or more error"
+                )
+            self.books[k] = self.book(self.sizes[-1]) if book is None else book
         return self.books[k]
 
-    def covering(self, book: _Book, k: int) -> _Book:
-        """Add entries until no colour is farther than the bound, in place of others if they are too many."""
-        kept, limit, least = colours.pack(book.entries[book.fixed]), self.scene.task.k, self.sizes[0]
-        entries = _cover(self.scene, book.entries, MAX_K + 1)
-        while len(entries) > limit and k > least:
+    def covering(self, book: _Book, k: int) -> _Book | None:
+        """Add entries until no colour is farther than the bound, in place of others if they are too many.
+
+        Return None where that cannot be, or as good a book as there is if the bound was not asked for.
+        """
+        scene, limit, least = self.scene, self.scene.task.k, self.sizes[0]
+        soft = scene.max_error is None
+        if scene.bound == _NO_BOUND or (soft and scene.task.fixed is not None):
+            return book
+        entries = _cover(scene, book.entries)
+        while len(entries) > limit and k > least and scene.task.fixed is None:
             excess = len(entries) - limit
-            k = max(k - (min(excess, limit // 4) if self.scene.soft else excess), least)
-            entries = _cover(self.scene, self.find(k).entries, MAX_K + 1)
-            if self.scene.soft:
+            k = max(k - (min(excess, limit // 4) if soft else excess), least)
+            book = self.find(k)
+            entries = _cover(scene, book.entries)
+            if soft:
                 break
-        return _book(self.scene, entries[:limit], kept)
+        if len(entries) == len(book.entries):
+            return book
+        if len(entries) > limit and not soft and scene.task.fixed is None:
+            first = colours.unpack(scene.found[:1], scene.task.kind)  # no means of several, only colours
+            entries = _cover(scene, book.entries[book.fixed] if book.fixed.any() else first)
+        if len(entries) > limit and not soft:
+            return None
+        return _book(scene, entries[:limit], colours.pack(book.entries[book.fixed]))
 
     def fit(self, k: int, rdo: float) -> _Fit:
         """Return the best labels and codebook that start from k entries."""
         book, rounds = self.book(k), self.rounds
         if self.share < _SMALL_SHARE and rdo:
-            book, rounds = _minimise(self.sample, book, rdo, rounds, drop=False).book, 1
-            book = book if self.scene.bound == _NO_BOUND else self.covering(book, k)
+            sampled = self.covering(_minimise(self.sample, book, rdo, rounds, drop=False).book, k)
+            if sampled is not None:
+                book, rounds = sampled, 1
         return self.minimise(self.scene, book, rdo, rounds)
 
     def minimise(self, scene: _Scene, book: _Book, rdo: float, rounds: int) -> _Fit:
@@ -522,10 +566,13 @@ class _Search:
         if (k, rdo) in self.trials:
             return self.trials[k, rdo]
         fit = self.minimise(self.sample, self.book(k), rdo, _SEARCH_ROUNDS)
-        channels = fit.book.entries.shape[1] * fit.book.entries.itemsize
-        length = fit.length / self.share + len(fit.book.entries) * channels * _ENTRY_BITS / 8
+        length = self.length(fit._replace(length=fit.length / self.share))
         self.trials[k, rdo] = _squared_error(self.sample, fit) / self.share, length
         return self.trials[k, rdo]
+
+    def length(self, fit: _Fit) -> float:
+        """Return how many bytes labels and codebook take, about."""
+        return fit.length + fit.book.entries.nbytes * _ENTRY_BITS / 8
 
     def near(self, rdo: float) -> int:
         """Return the place among `sizes` of a number of colours that may suit an `rdo`."""
@@ -536,21 +583,12 @@ class _Search:
         """Return the number of colours for which error and bytes together are least."""
         if not rdo:
             return self.sizes[-1]
-        costs: dict[int, float] = {}
 
-        def cost(n: int) -> float:
-            if not 0 <= n < len(self.sizes):
-                return math.inf
-            if n not in costs:
-                error, length = self.trial(self.sizes[n], rdo)
-                costs[n] = error + rdo * 8 * length
-            return costs[n]
+        def cost(at: int) -> float:
+            error, length = self.trial(self.sizes[at], rdo)
+            return error + rdo * 8 * length
 
-        at = self.near(rdo)
-        step = 1 if cost(at + 1) < cost(at) else -1
-        while cost(at + step) < cost(at):
-            at += step
-        return self.sizes[at]
+        return self.sizes[_climb(cost, self.near(rdo), len(self.sizes))]
 
     # --- A budget ---
 
@@ -561,8 +599,7 @@ class _Search:
             fit = self.fit(self.best(rdo), rdo)
             if size(fit, rdo) <= budget:
                 return fit, rdo
-        found = self.fit(self.sizes[0], _MOST_RDO), _MOST_RDO
-        length = size(*found)
+        found, length = self.smallest(budget, size)
         if length > budget:
             raise ValueError(
                 f"max_bytes={budget} cannot be reached: the smallest file of this picture has {length} bytes"
@@ -578,6 +615,11 @@ class _Search:
                 found, length = (fit, rdo), now
             if length >= (_CLOSE if n < _MOST_STEPS // 2 else _CLOSE_ENOUGH) * budget:
                 break
+            ratio = now / self.length(fit)
+            if n == 0 and not 1 / _UNLIKE < ratio < _UNLIKE:  # by another label coding, or for metadata
+                at, rdo = self.best_within(budget / ratio, lowest)
+                low, high = lowest, _MOST_RDO
+                continue
             here = (math.log(rdo), math.log(now))
             if before is not None and now <= budget and _flat(before, here) and at + 1 < len(self.sizes):
                 at, low, before = at + 1, lowest, None  # these colours have no use for more bytes
@@ -586,25 +628,33 @@ class _Search:
                 rdo, before = _step(before, here, math.log(_AIM * budget), low, high), here
         return found
 
-    def best_within(self, budget: int, lowest: float) -> tuple[int, float]:
+    def smallest(self, budget: int, size: Callable[[_Fit, float], int]) -> tuple[tuple[_Fit, float], int]:
+        """Return what makes a file within a budget or else as small as possible, and its bytes."""
+        found = []
+        # A bound on errors may need many colours, and then the largest rdo need not save most.
+        for rdo in (_MOST_RDO, _MOST_RDO / 2**8, _MOST_RDO / 2**16):
+            for k in self.sizes[:_SMALLEST]:
+                fit = self.fit(k, rdo), rdo
+                found.append((fit, size(*fit)))
+                if found[-1][1] <= budget:
+                    return found[-1]
+                if self.scene.bound == _NO_BOUND:
+                    return found[0]
+        return min(found, key=lambda one: one[1])
+
+    def best_within(self, budget: float, lowest: float) -> tuple[int, float]:
         """Return the place in `sizes`, and the `rdo`, with the least error a sample promises for a budget."""
         _, rdo = self.solve(None, budget, max(_FIRST_RDO, lowest), lowest)
-        found = {at: self.solve(at, budget, rdo, lowest) for at in [self.near(rdo)]}
+        solved: dict[int, float] = {}
 
-        def error(at: int) -> float:
-            if not 0 <= at < len(self.sizes):
-                return math.inf
-            if at not in found:
-                found[at] = self.solve(at, budget, found[last][1], lowest)
-            return found[at][0]
+        def cost(at: int) -> float:
+            error, solved[at] = self.solve(at, budget, solved.get(at - 1, solved.get(at + 1, rdo)), lowest)
+            return error
 
-        last = at = next(iter(found))
-        step = 1 if error(at + 1) < error(at) else -1
-        while error(at + step) < error(at):
-            last = at = at + step
-        return at, found[at][1]
+        at = _climb(cost, self.near(rdo), len(self.sizes))
+        return at, solved[at]
 
-    def solve(self, at: int | None, budget: int, rdo: float, lowest: float) -> tuple[float, float]:
+    def solve(self, at: int | None, budget: float, rdo: float, lowest: float) -> tuple[float, float]:
         """Return the error a sample promises for a budget with so many colours, and the `rdo`.
 
         Without a place among `sizes` there are as many colours as may suit each `rdo`.
@@ -620,6 +670,16 @@ class _Search:
             rdo, before = _step(before, here, math.log(budget), low, high), here
         # By the meaning of rdo, what is left to the budget is worth so much error.
         return error + rdo * 8 * (length - budget), rdo
+
+
+def _climb(cost: Callable[[int], float], at: int, count: int) -> int:
+    """Return the place among so many, going from one to the next, where costs are least."""
+    cost = functools.cache(cost)
+    here = cost(at)
+    step = 1 if at + 1 < count and cost(at + 1) < here else -1
+    while 0 <= at + step < count and cost(at + step) < cost(at):
+        at += step
+    return at
 
 
 def _flat(before: tuple[float, float], here: tuple[float, float]) -> bool:

@@ -116,6 +116,42 @@ def test_clear_pixels_stay_clear():
     assert (result[::5, ::5, 3] == 0).all()
 
 
+def shadow(size=32):
+    """Draw a soft shadow on nothing."""
+    y, x = np.mgrid[-size // 2 : size // 2, -size // 2 : size // 2]
+    pixels = np.zeros((size, size, 4), np.uint8)
+    pixels[..., 3] = np.clip(14 - np.hypot(x, y), 0, 14)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rdo": 20},
+        {"rdo": 1e5},
+        {"quality": 75},
+        {"quality": 1, "k": 3},
+        {"max_bytes": 70},
+        {"k": 2, "rdo": 99},
+    ],
+)
+def test_what_is_clear_stays_clear_beside_what_is_faint(options):
+    pixels = shadow()
+    noise = np.random.default_rng(0).integers(0, 256, (*pixels.shape[:2], 3), np.uint8)
+    for picture in (pixels, np.dstack([noise, pixels[..., 3]])):
+        data = kmc_format.encode(picture, **(options if "max_bytes" not in options else {"max_bytes": 130}))
+        assert kmc_format.decode(data).expand()[pixels[..., 3] == 0][:, 3].max() == 0
+
+
+def test_colours_under_zero_alpha_cost_nothing_where_loss_is_asked_for():
+    pixels = shadow(64)
+    pixels[..., 3] *= 15
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    hidden = np.where(pixels[..., 3:] == 0, np.dstack([noise, pixels[..., 3]]), pixels)
+    assert len(kmc_format.encode(hidden, quality=90)) < 1.2 * len(kmc_format.encode(pixels, quality=90))
+    assert np.array_equal(kmc_format.quantize(hidden, quality=100).expand(), hidden)
+
+
 def test_a_given_codebook_is_not_moved():
     codebook = np.random.default_rng(0).integers(0, 256, (40, 3), np.uint8)
     plain, rdo = (kmc_format.quantize(PART, codebook=codebook, rdo=value) for value in (0, 100))
@@ -268,11 +304,12 @@ def test_more_bytes_are_a_better_picture():
 
 
 def test_a_budget_for_the_exact_picture_gives_it():
-    exact = save(PART, quality=100)
-    data = save(PART, max_bytes=len(exact))
+    image = PART.crop((0, 0, 60, 50))
+    exact = save(image, quality=100)
+    data = save(image, max_bytes=len(exact))
     assert data == exact
     assert "rdo" not in load(data).info
-    assert len(save(PART, max_bytes=len(exact) - 1)) < len(exact)
+    assert len(save(image, max_bytes=len(exact) - 1)) < len(exact)
 
 
 def test_quality_and_k_limit_what_a_budget_buys():
@@ -325,6 +362,37 @@ def test_encode_takes_arrays_alike():
 def test_no_pixel_exceeds_the_bound(options):
     assert worst(PART, load(save(PART, **options))) > 20
     assert worst(PART, load(save(PART, **options, max_error=20))) <= 20.000001
+
+
+@pytest.mark.parametrize("options", [{"quality": 50}, {"quality": 10}, {"max_bytes": 250}, {"rdo": 1e4}])
+def test_the_bound_holds_where_colours_are_only_just_enough(options):
+    rng = np.random.default_rng(0)
+    for channels in (1, 3, 3, 3):
+        few = rng.integers(0, 256, (1, 8, channels), np.uint8)
+        pixels = np.repeat(np.repeat(few, 8, axis=0), 2, axis=1)
+        for max_error in (0, 1, 20):
+            picture = kmc_format.decode(kmc_format.encode(pixels, k=8, max_error=max_error, **options))
+            assert worst(pixels, picture.expand().reshape(pixels.shape)) <= max_error + 1e-6
+
+
+def test_the_bound_holds_where_a_sample_stands_for_the_picture(monkeypatch):
+    monkeypatch.setattr(rate, "_TRIAL_PIXELS", 4000)
+    for options in ({"quality": 5}, {"max_bytes": 8_000}, {"rdo": 500, "k": 256}):
+        assert worst(PART, load(save(PART, **options, max_error=18))) <= 18.000001
+
+
+def test_a_bound_on_noise_is_refused_soon():
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    with pytest.raises(ValueError, match="max_error=1 cannot be met with k=256"):
+        kmc_format.encode(noise, max_error=1)
+    assert worst(noise, kmc_format.quantize(noise, 65_536, max_error=3).expand()) <= 3
+
+
+def test_the_smallest_size_is_found_with_a_bound_too():
+    with pytest.raises(ValueError, match="smallest file") as caught:
+        save(PART, max_error=30, max_bytes=60)
+    least = int(str(caught.value).split()[-2])
+    assert len(save(PART, max_error=30, max_bytes=least)) <= least <= len(save(PART, max_error=30, quality=1))
 
 
 def test_a_rare_salient_colour_survives_a_low_quality():
