@@ -6,7 +6,8 @@ uncompiled, slowly, for debugging. It takes buffers and returns buffers, release
 computes in integers, so that every machine gets the same result. FORMAT.md, parts "Range coder",
 "Modelled codebook" and "Modelled labels", is what it implements; the comments here say why.
 
-One class codes in both directions, so encoder and decoder cannot drift apart. No index comes
+One class codes in both directions, so encoder and decoder cannot drift apart; encoding, it can also
+choose the labels that cost least. No index comes
 unmasked from the input: positions in the coded bytes are compared with their end, labels with k,
 and all others are bounded by construction.
 
