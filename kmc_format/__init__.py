@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -155,7 +155,7 @@ def encode(
     if isinstance(picture, Image.Image):
         return plugin.encode_image(picture, given)
     metadata = plugin.given_metadata(given)
-    coding = {"effort": effort, "tile": tile, "threads": threads}
+    coding: dict[str, Any] = {"effort": effort, "tile": tile, "threads": threads}
     if isinstance(picture, Indexed):
         for name, default in {**plugin.QUANTIZING, **plugin.RATING}.items():
             value = options[name]
@@ -166,12 +166,12 @@ def encode(
     else:
         pixels = np.asarray(picture)
         if pixels.ndim > 1 and pixels.size:
-            codec.check_options((pixels.shape[1], pixels.shape[0]), effort=effort, tile=tile, threads=threads)
+            codec.check_options((pixels.shape[1], pixels.shape[0]), **coding)
         picture, chosen = plugin.index_pixels(
-            pixels, given, plugin.quantizing_options(given), coding, metadata
+            pixels, plugin.quantizing_options(given), plugin.goal_of(given), coding, metadata
         )
         metadata.update(chosen)
-    return codec.encode(picture, effort=effort, tile=tile, threads=threads, metadata=metadata)
+    return codec.encode(picture, **coding, metadata=metadata)
 
 
 def decode(source: Source, *, threads: int | None = None) -> Indexed:
@@ -297,7 +297,7 @@ def quantize(
         "max_error": max_error,
     }
     if not isinstance(picture, Image.Image):
-        return plugin.index_pixels(picture, options, plugin.quantizing_options(options))[0]
+        return plugin.index_pixels(picture, plugin.quantizing_options(options), plugin.goal_of(options))[0]
     indexed, metadata = plugin.index_image(picture, options, picture.info.get("transparency"))
     return Indexed(
         codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode

@@ -7,9 +7,8 @@ computes in integers, so that every machine gets the same result. FORMAT.md, par
 "Modelled codebook" and "Modelled labels", is what it implements; the comments here say why.
 
 One class codes in both directions, so encoder and decoder cannot drift apart; encoding, it can also
-choose the labels that cost least. No index comes
-unmasked from the input: positions in the coded bytes are compared with their end, labels with k,
-and all others are bounded by construction.
+choose the labels that cost least. No index comes unmasked from the input: positions in the coded bytes
+are compared with their end, labels with k, and all others are bounded by construction.
 
 Loops over lanes are kept simple, each on arrays of its own, so that a compiler makes vector
 instructions of them on any machine. What is written lane by lane is not read as a vector soon
@@ -18,6 +17,7 @@ after, nor the other way round but for single lanes: processors stall on that.
 
 from __future__ import annotations
 
+import functools
 import math
 from array import array
 from typing import Any
@@ -65,6 +65,7 @@ def _logistic_table() -> Any:
     return array("H", table)
 
 
+@functools.cache
 def _cost_tables() -> Any:
     """ln(n / 128) up to n = 4096, and ln(1 + exp(-n / 128)); both times 1024."""
     total, logarithm = 0, [0] * 128
@@ -135,6 +136,37 @@ def _square(lanes: cython.int, q: cython.p_ushort) -> cython.void:
     j: cython.Py_ssize_t
     for j in range(lanes):
         q[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, q[j]) * q[j]) >> 16)
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _powers(lanes: cython.int, logit: cython.p_short, power: cython.p_ushort) -> cython.short:
+    """Set the power of each lane, at most 2^15 - 1; return the largest logit."""
+    below = cython.declare(cython.ushort[32])
+    j: cython.Py_ssize_t
+    most: cython.short = -32768
+    for j in range(lanes):
+        most = logit[j] if logit[j] > most else most
+    for j in range(lanes):
+        below[j] = cython.cast(cython.ushort, most - logit[j])
+    for j in range(lanes):
+        below[j] = 4095 if below[j] > 4095 else below[j]
+    for j in range(lanes):
+        below[j] = below[j] << 4
+    # exp(-16 t) as (1 - t + t^2 / 2)^16
+    for j in range(lanes):
+        power[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, below[j]) * below[j]) >> 16)
+    for j in range(lanes):
+        power[j] = 65535 - below[j] + (power[j] >> 1)
+    _square(lanes, power)
+    _square(lanes, power)
+    _square(lanes, power)
+    _square(lanes, power)
+    for j in range(lanes):
+        power[j] = power[j] >> 1
+    return most
 
 
 @cython.final
@@ -581,7 +613,6 @@ class _Coder:
         self, lanes: cython.int, logit: cython.p_short, error: cython.p_short, symbol: cython.int
     ) -> cython.int:
         """Code a lane, and leave in `error` how far each frequency was from what came."""
-        below = cython.declare(cython.ushort[32])
         power = cython.declare(cython.ushort[32])
         frequency = cython.declare(cython.ushort[32])
         inverse = cython.declare(cython.ushort[32])
@@ -589,27 +620,8 @@ class _Coder:
         i: cython.int
         unit: cython.uint = self.range_ >> 15
         target: cython.int = _clamp(cython.cast(cython.int, self.code // unit), 0, 32767)
-        most: cython.short = -32768
-        for j in range(lanes):
-            most = logit[j] if logit[j] > most else most
-        for j in range(lanes):
-            below[j] = cython.cast(cython.ushort, most - logit[j])
-        for j in range(lanes):
-            below[j] = 4095 if below[j] > 4095 else below[j]
-        for j in range(lanes):
-            below[j] = below[j] << 4
-        # exp(-16 t) as (1 - t + t^2 / 2)^16
-        for j in range(lanes):
-            power[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, below[j]) * below[j]) >> 16)
-        for j in range(lanes):
-            power[j] = 65535 - below[j] + (power[j] >> 1)
-        _square(lanes, power)
-        _square(lanes, power)
-        _square(lanes, power)
-        _square(lanes, power)
+        _powers(lanes, logit, power)
         total: cython.uint = 0
-        for j in range(lanes):
-            power[j] = power[j] >> 1
         for j in range(lanes):
             total += power[j]
         total = cython.cast(cython.uint, (32768 - lanes) << 16) // total
@@ -1054,27 +1066,12 @@ class _Coder:
     @cython.exceptval(check=False)
     def find_costs(self, lanes: cython.int, logit: cython.p_short, cost: cython.p_int) -> cython.void:
         """Set what each lane costs: how far its logit is below the logarithm of the sum of all powers."""
-        below = cython.declare(cython.ushort[32])
         power = cython.declare(cython.ushort[32])
         j: cython.Py_ssize_t
-        most: cython.short = -32768
-        for j in range(lanes):
-            most = logit[j] if logit[j] > most else most
-        for j in range(lanes):
-            below[j] = cython.cast(cython.ushort, most - logit[j])
-        for j in range(lanes):
-            below[j] = (4095 if below[j] > 4095 else below[j]) << 4
-        for j in range(lanes):
-            power[j] = cython.cast(cython.ushort, (cython.cast(cython.uint, below[j]) * below[j]) >> 16)
-        for j in range(lanes):
-            power[j] = 65535 - below[j] + (power[j] >> 1)
-        _square(lanes, power)
-        _square(lanes, power)
-        _square(lanes, power)
-        _square(lanes, power)
+        most: cython.short = _powers(lanes, logit, power)
         total: cython.uint = 0
         for j in range(lanes):
-            total += power[j] >> 1
+            total += power[j]
         least: cython.int = self.logarithm[total >> 8]
         for j in range(lanes):
             cost[j] = min(least + most - logit[j], _DEAREST)

@@ -131,6 +131,12 @@ def has_alpha(kind: Kind) -> bool:
     return kind.channels in (2, 4)
 
 
+def is_clear(packed: Array) -> Array:
+    """Tell which packed colours with alpha are clear."""
+    clear: Array = packed & 0xFF == 0
+    return clear
+
+
 def coordinates(entries: Array, kind: Kind, space: str) -> Array:
     """Return the integers between which distance is measured, shape (n, dimensions).
 

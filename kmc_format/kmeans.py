@@ -121,8 +121,13 @@ def prepare(
         none = np.empty(0, np.uint32)
         return Task(kind, space, seed, len(entries), True, none, entries), pixels
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
+    return _free_task(kind, k, seed, space, keep), pixels
+
+
+def _free_task(kind: Kind, k: int | None, seed: int, space: str, keep: Iterable[Colour] | None) -> Task:
+    """Return the task of finding a codebook, with the options k and keep checked."""
     count = min(check_k(k, kind.mode), 256 if kind.mode == "P" else MAX_K)
-    return Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None), pixels
+    return Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None)
 
 
 def train_codebook(
@@ -147,15 +152,14 @@ def train_codebook(
         raise ValueError("there must be at least one picture to train a codebook on")
     kind = _common_kind(parts)
     _check_space_of(kind, space)
-    count = check_k(k, kind.mode)
-    task = Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None)
+    task = _free_task(kind, k, seed, space, keep)
     found, counts = colours.merge_counts(
         [
             (colours.pack(colours.widen(colours.unpack(part[0], own), kind.channels)), part[1])
             for own, part in parts.items()
         ]
     )
-    return colours.unpack(_find(task, found, counts, count)[0], kind)
+    return colours.unpack(_find(task, found, counts, task.k)[0], kind)
 
 
 def distinct_colours(pixels: Array) -> Array:
@@ -207,10 +211,7 @@ def check_space(space: object) -> None:
 
 def check_dither(dither: object) -> int:
     """Return the strength of dithering that the option dither gives, up to `_mapping.FULL_STRENGTH`."""
-    try:
-        strength = float(dither) if isinstance(dither, SupportsFloat) else None
-    except (TypeError, ValueError, OverflowError):  # an array, say
-        strength = None
+    strength = as_float(dither)
     if strength is None:
         raise TypeError(f"dither must be a float from 0 to 1, not {dither!r}")
     if not 0 <= strength <= 1:
@@ -223,6 +224,14 @@ def as_int(value: object) -> int | None:
     try:
         return operator.index(value) if isinstance(value, SupportsIndex) else None
     except TypeError:
+        return None
+
+
+def as_float(value: object) -> float | None:
+    """Return what is a number as float; NumPy's arrays only look like one."""
+    try:
+        return float(value) if isinstance(value, SupportsFloat) else None
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -400,9 +409,8 @@ def _choose(visible: Array, weights: Array, kept: Array, task: Task, k: int, rou
     else:
         anchors = np.unique(_points(kept, kind, space), axis=0)
         cloud = Cloud(points.astype(np.float64), weights, anchors.astype(np.float64))
-        centres = cluster(
-            cloud, k - (len(kept) - len(anchors)), task.seed, rough=rough
-        )  # clear colours share an anchor
+        count = k - (len(kept) - len(anchors))  # clear colours share an anchor
+        centres = cluster(cloud, count, task.seed, rough=rough)
         entries = np.union1d(kept, colours.nearest_colours(centres, kind, space))
     return _spend_unused(entries, kept, visible, points, weights, k, kind, space)
 
@@ -430,10 +438,10 @@ def _spend_unused(
 
 def _merge_clear(found: Array, counts: Array, kept: Array) -> tuple[Array, Array, Array]:
     """Make one of all colours of zero alpha, a kept one if there is any; return the rest, and that one."""
-    clear = (found & 0xFF == 0) & ~np.isin(found, kept)
+    clear = colours.is_clear(found) & ~np.isin(found, kept)
     if not clear.any():
         return found, counts, found[:0]
-    if (kept & 0xFF == 0).any():
+    if colours.is_clear(kept).any():
         return found[~clear], counts[~clear], found[:0]
     zero = np.zeros(1, found.dtype)
     visible, weights = np.insert(found[~clear], 0, 0), np.insert(counts[~clear], 0, counts[clear].sum())

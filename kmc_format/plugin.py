@@ -189,17 +189,17 @@ def index_image(
     """
     _check_size(im)
     given = quantizing_options(options)
-    goal = _goal_of(options)
+    goal = goal_of(options)
     if "codebook" not in given and "k" not in given and (goal is None or not goal.searching):
         given["k"] = _default_k(im)
     im = _in_stored_mode(im, transparency)
     if im.mode != "P":
-        return index_pixels(np.asarray(im), options, given, coding, metadata)
+        return index_pixels(np.asarray(im), given, goal, coding, metadata)
     exact = None if "codebook" in given else _index_palette(im, given, transparency)
     if exact is None:
         given["palette"] = np.atleast_1d(given.get("codebook", 0)).shape[0] <= 256
         pixels = _colours_of_palette_image(im, transparency)
-        return index_pixels(pixels, options, given, coding, metadata)
+        return index_pixels(pixels, given, goal, coding, metadata)
     if goal is None:
         return exact
     indexed, own = exact
@@ -211,13 +211,12 @@ def index_image(
 
 def index_pixels(
     pixels: Array,
-    options: Mapping[str, Any],
     given: Mapping[str, Any],
+    goal: rate.Goal | None,
     coding: Mapping[str, Any] | None = None,
     metadata: codec.Metadata | None = None,
 ) -> tuple[Indexed, codec.Metadata]:
-    """Turn pixels into codebook and labels; `given` is what `quantizing_options` made of the options."""
-    goal = _goal_of(options)
+    """Turn pixels into codebook and labels, by what `quantizing_options` and `goal_of` made of options."""
     if goal is None:
         return kmeans.quantize(pixels, **given), {}
     given = {name: value for name, value in given.items() if name != "dither"}
@@ -225,7 +224,7 @@ def index_pixels(
     return indexed, _chosen(rdo)
 
 
-def _goal_of(options: Mapping[str, Any]) -> rate.Goal | None:
+def goal_of(options: Mapping[str, Any]) -> rate.Goal | None:
     """Return what the options ask for besides a number of colours, or None."""
     given = {name: options[name] for name in (*RATING, "dither") if options.get(name) is not None}
     return rate.check_goal(**given)

@@ -14,11 +14,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _labels, codec, colours, kmeans
+from .clustering import squared_distance
 from .container import Box, Grid
 from .indexed import Array, Indexed
 from .kmeans import Task
@@ -102,10 +103,7 @@ def check_goal(
 
 
 def _check_float(value: object, name: str, most: float) -> float:
-    try:
-        number = float(value) if isinstance(value, SupportsFloat) else None
-    except (TypeError, ValueError, OverflowError):  # an array, say
-        number = None
+    number = kmeans.as_float(value)
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name} must be a float from 0 to {most:g}, not {value!r}")
     if not 0 <= number <= most:
@@ -231,12 +229,12 @@ def _book(scene: _Scene, entries: Array, kept: Array, fixed: bool = False) -> _B
     nearest, _ = kmeans.nearest_entries(scene.task, scene.found, entries)
     pinned, stay = np.isin(scene.found, kept), np.isin(colours.pack(entries), kept) | fixed
     if colours.has_alpha(scene.task.kind):  # clear areas stay clear
-        pinned |= (scene.found & 0xFF == 0) & (entries[nearest, -1] == 0)
+        pinned |= colours.is_clear(scene.found) & (entries[nearest, -1] == 0)
         stay |= entries[:, -1] == 0
     return _Book(entries, stay, nearest.astype(np.int32), pinned)
 
 
-def _merge_clear(scene: _Scene, book: _Book) -> _Book:
+def _share_clear(scene: _Scene, book: _Book) -> _Book:
     """Have one entry for all colours of zero alpha, but kept ones: what is not seen is to cost nothing."""
     if scene.task.fixed is not None or not colours.has_alpha(scene.task.kind):
         return book
@@ -246,17 +244,17 @@ def _merge_clear(scene: _Scene, book: _Book) -> _Book:
     own = np.isin(colours.pack(book.entries[clear]), scene.task.kept)
     one = clear[own.argmax()]
     nearest, fixed = book.nearest.copy(), book.fixed.copy()
-    merged = book.pinned & (scene.found & 0xFF == 0) & ~np.isin(scene.found, scene.task.kept)
+    merged = book.pinned & colours.is_clear(scene.found) & ~np.isin(scene.found, scene.task.kept)
     nearest[merged], fixed[clear[~own]] = one, False
     fixed[one] = True
     return book._replace(nearest=nearest, fixed=fixed)
 
 
 def _minimise(scene: _Scene, book: _Book, rdo: float, rounds: int, drop: bool = True) -> _Fit:
-    """Choose labels and fit the codebook to them, in turn."""
-    fit = _Fit(book, book.nearest[scene.numbers], 0)
-    for _ in range(rounds):
-        fit = fit._replace(book=_merge_clear(scene, fit.book))
+    """Choose labels and fit the codebook to them, in turn; the nearest, where bits are worth nothing."""
+    fit = _Fit(book, book.nearest.astype(np.uint16)[scene.numbers], 0)
+    for _ in range(rounds if rdo else 0):
+        fit = fit._replace(book=_share_clear(scene, fit.book))
         fit = _refit(scene, _choose(scene, fit, rdo), drop)
     return fit
 
@@ -266,7 +264,8 @@ def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
     book = fit.book
     order = codec.coding_order(book.entries)
     entries = _coordinates(book.entries, scene.task)
-    farthest = np.maximum(_squared_distance(scene.points, entries[book.nearest]), scene.bound)
+    farthest = squared_distance(scene.points, entries[book.nearest]).astype(np.int64)
+    np.maximum(farthest, scene.bound, out=farthest)
     farthest[book.pinned] = -1
     nearest = order.numbers[book.nearest].astype(np.int32)
     entries = entries[order.labels]
@@ -330,18 +329,12 @@ def _broken(scene: _Scene, fit: _Fit, entries: Array) -> Array:
     def broken_in(box: Box) -> Array:
         tile = np.s_[box.upper : box.lower, box.left : box.right]
         labels, points = fit.labels[tile].ravel(), scene.points[scene.numbers[tile].ravel()]
-        distance = _squared_distance(points, after[labels])
-        worse = (distance > scene.bound) & (distance > _squared_distance(points, before[labels]))
+        distance = squared_distance(points, after[labels])
+        worse = (distance > scene.bound) & (distance > squared_distance(points, before[labels]))
         return np.bincount(labels[worse], minlength=len(entries)) > 0
 
     broken: Array = np.any(codec.map_tiles(broken_in, scene.grid, scene.grid, scene.threads), axis=0)
     return broken
-
-
-def _squared_distance(points: Array, others: Array) -> Array:
-    difference = points.astype(np.int64) - others
-    squared: Array = np.einsum("ij,ij->i", difference, difference)
-    return squared
 
 
 def _squared_error(scene: _Scene, fit: _Fit) -> float:
@@ -351,7 +344,7 @@ def _squared_error(scene: _Scene, fit: _Fit) -> float:
     def error_in(box: Box) -> float:
         tile = np.s_[box.upper : box.lower, box.left : box.right]
         points = scene.points[scene.numbers[tile].ravel()]
-        return float(_squared_distance(points, entries[fit.labels[tile].ravel()]).sum(dtype=np.float64))
+        return float(squared_distance(points, entries[fit.labels[tile].ravel()]).sum())
 
     return sum(codec.map_tiles(error_in, scene.grid, scene.grid, scene.threads)) / scene.unit
 
@@ -362,7 +355,7 @@ def _squared_error(scene: _Scene, fit: _Fit) -> float:
 def _cover(scene: _Scene, entries: Array) -> Array:
     """Add colours until none is farther than the bound."""
     nearest, _ = kmeans.nearest_entries(scene.task, scene.found, entries)
-    distance = _squared_distance(scene.points, _coordinates(entries, scene.task)[nearest])
+    distance = squared_distance(scene.points, _coordinates(entries, scene.task)[nearest])
     far = np.flatnonzero(distance > scene.bound)
     added = _spread(scene, far) if len(far) > _MANY_FAR else _farthest(scene, far, distance[far])
     if not len(added):
@@ -376,7 +369,7 @@ def _farthest(scene: _Scene, far: Array, distance: Array) -> Array:
     while len(far):
         worst = int(distance.argmax())
         chosen.append(int(far[worst]))
-        distance = np.minimum(distance, _squared_distance(points, points[worst]))
+        distance = np.minimum(distance, squared_distance(points, points[worst]))
         left = distance > scene.bound
         far, distance, points = far[left], distance[left], points[left]
     return np.array(chosen, np.int64)
@@ -436,9 +429,10 @@ def quantize(
         entries, kept = kmeans.find_codebook(task, histogram, k, rough=goal.searching)
         return _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
 
-    search = _Search(scene, find, _SEARCH_ROUNDS if goal.searching else _ROUNDS)
-    fit, rdo = search.run(goal, size)
-    return _indexed(scene, fit, task.fixed is None), rdo
+    def picture(fit: _Fit) -> Indexed:
+        return _picture(scene, fit)
+
+    return _Search(scene, find, picture, _SEARCH_ROUNDS if goal.searching else _ROUNDS).run(goal, size)
 
 
 def relabel(
@@ -460,18 +454,20 @@ def relabel(
     scene = _scene(task, found, numbers, goal, coding or {})
     every = np.arange(indexed.k, dtype=np.int32)
     _, same, counts = np.unique(found[np.unique(numbers)], return_inverse=True, return_counts=True)
-    pinned = found & 0xFF == 0 if kind.channels == 4 else np.zeros(len(found), bool)
+    pinned = colours.is_clear(found) if kind.channels == 4 else np.zeros(len(found), bool)
     pinned[np.unique(numbers)] |= counts[same] > 1
     book = _Book(seen, np.ones(indexed.k, bool), every, pinned)
-    fit, rdo = _Search(scene, lambda k: book, _SEARCH_ROUNDS).run(
-        goal, size and (lambda other, rdo: size(Indexed(indexed.codebook, other.labels, "P"), rdo))
-    )
-    return Indexed(indexed.codebook, fit.labels, "P"), rdo
+
+    def picture(fit: _Fit) -> Indexed:
+        return Indexed(indexed.codebook, fit.labels, "P")
+
+    return _Search(scene, lambda k: book, picture, _SEARCH_ROUNDS).run(goal, size)
 
 
-def _indexed(scene: _Scene, fit: _Fit, sort: bool) -> Indexed:
+def _picture(scene: _Scene, fit: _Fit) -> Indexed:
+    """Return codebook and labels, in ascending order unless the codebook was given."""
     entries, labels = fit.book.entries, fit.labels
-    if sort:
+    if scene.task.fixed is None:
         packed, number = np.unique(colours.pack(entries), return_inverse=True)
         entries, labels = colours.unpack(packed, scene.task.kind), number.astype(np.uint16)[labels]
     return Indexed(entries, labels, scene.task.kind.mode)
@@ -480,8 +476,10 @@ def _indexed(scene: _Scene, fit: _Fit, sort: bool) -> Indexed:
 class _Search:
     """A search for a number of colours and an `rdo`."""
 
-    def __init__(self, scene: _Scene, find: Callable[[int], _Book], rounds: int) -> None:
-        self.scene, self.find, self.rounds = scene, find, rounds
+    def __init__(
+        self, scene: _Scene, find: Callable[[int], _Book], picture: Callable[[_Fit], Indexed], rounds: int
+    ) -> None:
+        self.scene, self.find, self.picture, self.rounds = scene, find, picture, rounds
         self.sample = _sample(scene)
         self.share = self.sample.numbers.size / scene.numbers.size
         self.books: dict[int, _Book] = {}
@@ -490,22 +488,22 @@ class _Search:
         least = max(len(task.kept), 1)
         if (
             colours.has_alpha(task.kind)
-            and ((scene.found & 0xFF == 0) & ~np.isin(scene.found, task.kept)).any()
+            and (colours.is_clear(scene.found) & ~np.isin(scene.found, task.kept)).any()
         ):
             least = min(max(len(task.kept) + 1, 2), task.k)  # a clear entry among them
         most = max(min(task.k, len(np.union1d(scene.found, task.kept))), least)
         powers = [1 << n for n in range(17) if least < 1 << n < most]
         self.sizes = [most] if task.fixed is not None else sorted({least, *powers, most})
 
-    def run(self, goal: Goal, size: Callable[[Indexed, float], int] | None) -> tuple[_Fit, float]:
-        """Return the labels and codebook that meet a goal, and the `rdo` they were chosen by."""
+    def run(self, goal: Goal, size: Callable[[Indexed, float], int] | None) -> tuple[Indexed, float]:
+        """Return the picture that meets a goal, and the `rdo` it was chosen by."""
         rdo = goal.rdo if goal.quality is None else rdo_of(goal.quality)
         if goal.max_bytes is not None and size is not None:
-            return self.fit_bytes(rdo, goal.max_bytes, lambda fit, rdo: size(self.indexed(fit), rdo))
-        return self.fit(self.sizes[-1] if goal.quality is None else self.best(rdo), rdo), rdo
-
-    def indexed(self, fit: _Fit) -> Indexed:
-        return _indexed(self.scene, fit, self.scene.task.fixed is None)
+            budget = goal.max_bytes
+            fit, rdo = self.fit_bytes(rdo, budget, lambda fit, rdo: size(self.picture(fit), rdo))
+        else:
+            fit = self.fit(self.sizes[-1] if goal.quality is None else self.best(rdo), rdo)
+        return self.picture(fit), rdo
 
     def book(self, k: int) -> _Book:
         """Return a codebook of k entries, or of as many more as the bound on errors needs."""
@@ -554,18 +552,13 @@ class _Search:
             sampled = self.covering(_minimise(self.sample, book, rdo, rounds, drop=False).book, k)
             if sampled is not None:
                 book, rounds = sampled, 1
-        return self.minimise(self.scene, book, rdo, rounds)
-
-    def minimise(self, scene: _Scene, book: _Book, rdo: float, rounds: int) -> _Fit:
-        if not rdo:
-            return _Fit(book, book.nearest[scene.numbers].astype(np.uint16), 0)
-        return _minimise(scene, book, rdo, rounds)
+        return _minimise(self.scene, book, rdo, rounds)
 
     def trial(self, k: int, rdo: float) -> tuple[float, float]:
         """Return squared error and bytes that are to be expected."""
         if (k, rdo) in self.trials:
             return self.trials[k, rdo]
-        fit = self.minimise(self.sample, self.book(k), rdo, _SEARCH_ROUNDS)
+        fit = _minimise(self.sample, self.book(k), rdo, _SEARCH_ROUNDS)
         length = self.length(fit._replace(length=fit.length / self.share))
         self.trials[k, rdo] = _squared_error(self.sample, fit) / self.share, length
         return self.trials[k, rdo]
