@@ -15,18 +15,18 @@ The functions here give codebook and labels themselves, without expanding them t
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, UnsupportedOperation
 from os import PathLike
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, SupportsIndex
 
 import numpy as np
 from PIL import Image
 
 try:
-    from . import codec, kmeans, plugin
+    from . import codec
 except ModuleNotFoundError as error:
     if error.name != "cython":
         raise
@@ -35,10 +35,10 @@ except ModuleNotFoundError as error:
         " and run Python elsewhere, or with -I or -P, so that the installed package is found first"
     ) from error
 from .codec import Header
-from .container import Reader
+from .container import Box, Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
 from .indexed import Array, Indexed
-from .plugin import Colour, register
+from .registration import register
 
 __version__ = "0.1.0"
 
@@ -52,12 +52,15 @@ __all__ = [
     "UnsupportedError",
     "decode",
     "encode",
+    "open_region",
     "quantize",
     "read_header",
     "register",
     "train_codebook",
+    "write",
 ]
 
+Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
 Codebook = Array | Image.Image | Indexed | str | PathLike[str] | Sequence[Colour]
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
@@ -132,6 +135,8 @@ def encode(
     >>> bool((kmc_format.decode(data).expand() == mask).all())
     True
     """
+    from . import saving  # which, with K-Means, is not for those who only read
+
     options = {
         "k": k,
         "random_state": random_state,
@@ -153,11 +158,11 @@ def encode(
     }
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(picture, Image.Image):
-        return plugin.encode_image(picture, given)
-    metadata = plugin.given_metadata(given)
+        return saving.encode_image(picture, given)
+    metadata = saving.given_metadata(given)
     coding: dict[str, Any] = {"effort": effort, "tile": tile, "threads": threads}
     if isinstance(picture, Indexed):
-        for name, default in {**plugin.QUANTIZING, **plugin.RATING}.items():
+        for name, default in {**saving.QUANTIZING, **saving.RATING}.items():
             value = options[name]
             if value is not None and (default is None or value != default):
                 raise TypeError(
@@ -167,11 +172,48 @@ def encode(
         pixels = np.asarray(picture)
         if pixels.ndim > 1 and pixels.size:
             codec.check_options((pixels.shape[1], pixels.shape[0]), **coding)
-        picture, chosen = plugin.index_pixels(
-            pixels, plugin.quantizing_options(given), plugin.goal_of(given), coding, metadata
+        picture, chosen = saving.index_pixels(
+            pixels, saving.quantizing_options(given), saving.goal_of(given), coding, metadata
         )
         metadata.update(chosen)
     return codec.encode(picture, **coding, metadata=metadata)
+
+
+def write(
+    path: str | PathLike[str], picture: Array | Image.Image | Indexed, k: int | None = None, **options: Any
+) -> None:
+    """Write a picture as a KMC file, which is whole at any time.
+
+    Nothing is opened before the picture is coded; then the file is written beside its place and
+    renamed. So whatever happens, the old file or the new one is there.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where to.
+    picture, k, **options
+        As for `encode`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kmc_format.write(f"{folder}/x.kmc", np.eye(9, dtype=np.uint8), effort=2)
+    ...     kmc_format.read_header(f"{folder}/x.kmc").k
+    2
+    """
+    from . import files
+
+    files.write_whole(path, encode(picture, k, **options))
 
 
 def decode(source: Source, *, threads: int | None = None) -> Indexed:
@@ -211,9 +253,7 @@ def decode(source: Source, *, threads: int | None = None) -> Indexed:
         reader = Reader(file)
         header = codec.read_header(reader)
         Image._decompression_bomb_check(header.size)
-        picture = codec.decode(reader, header, threads=threads)
-    writable = np.require(picture.labels, requirements="W")
-    return Indexed(picture.codebook, writable, picture.mode)
+        return _writable(codec.decode(reader, header, threads=threads))
 
 
 def quantize(
@@ -285,6 +325,8 @@ def quantize(
     >>> kmc_format.quantize(ramp, k=3, keep=[0]).codebook.tolist()
     [[0], [101], [204]]
     """
+    from . import saving
+
     options = {
         "k": k,
         "random_state": random_state,
@@ -297,8 +339,8 @@ def quantize(
         "max_error": max_error,
     }
     if not isinstance(picture, Image.Image):
-        return plugin.index_pixels(picture, plugin.quantizing_options(options), plugin.goal_of(options))[0]
-    indexed, metadata = plugin.index_image(picture, options, picture.info.get("transparency"))
+        return saving.index_pixels(picture, saving.quantizing_options(options), saving.goal_of(options))[0]
+    indexed, metadata = saving.index_image(picture, options, picture.info.get("transparency"))
     return Indexed(
         codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode
     )
@@ -342,12 +384,80 @@ def train_codebook(
     >>> kmc_format.encode(frames[0], codebook=codebook)[:4]
     b'\\x8bKMC'
     """
+    from . import kmeans, saving
+
     one = isinstance(pictures, (str, PathLike, Image.Image))
     if one or (isinstance(pictures, np.ndarray) and pictures.ndim < 4):
         raise TypeError(f"pictures must be an iterable of pictures, not {type(pictures).__name__}")
     options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
-    arrays = (plugin.pixels_of(picture) for picture in pictures)
-    return kmeans.train_codebook(arrays, **plugin.quantizing_options(options))
+    arrays = (saving.pixels_of(picture) for picture in pictures)
+    return kmeans.train_codebook(arrays, **saving.quantizing_options(options))
+
+
+def open_region(source: Source, box: tuple[int, int, int, int], *, threads: int | None = None) -> Indexed:
+    """Read a part of a KMC file: of its labels, only the tiles that the part touches.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes or binary file object
+        A path, the bytes of a file, or an open file that stands at its beginning and can seek.
+    box : tuple of int
+        Left, upper, right and lower edge in pixels, the last two exclusive, as for
+        `PIL.Image.Image.crop`, but within the picture.
+    threads : int, optional
+        How many tiles are decoded at once, as for `encode`.
+
+    Returns
+    -------
+    Indexed
+        The whole codebook, and the labels in the box.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the box is not one, or not within the picture.
+    io.UnsupportedOperation
+        If the file cannot seek.
+    KMCError
+        If the file is damaged or truncated in what is read of it, or newer than this package.
+    PIL.Image.DecompressionBombError
+        If the box, or a tile, has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> data = kmc_format.encode(np.arange(64, dtype=np.uint8).reshape(8, 8), tile=4)
+    >>> kmc_format.open_region(data, (1, 0, 3, 2)).expand().tolist()
+    [[1, 2], [9, 10]]
+    """
+    with _opened(source) as file:
+        if not file.seekable():
+            raise UnsupportedOperation("open_region needs a file that can seek; decode reads any file")
+        reader = Reader(file)
+        header = codec.read_header(reader)
+        part = _checked_box(box, header.size)
+        Image._decompression_bomb_check((part.right - part.left, part.lower - part.upper))
+        Image._decompression_bomb_check(header.tile_size)
+        picture = codec.decode(reader, header, box=part, threads=threads)
+    return _writable(picture)
+
+
+def _checked_box(box: object, size: tuple[int, int]) -> Box:
+    if not isinstance(box, (tuple, list)) or not all(isinstance(edge, SupportsIndex) for edge in box):
+        raise TypeError(f"box must be left, upper, right and lower edge as ints, not {box!r}")
+    if len(box) != 4:
+        raise ValueError(f"box must be left, upper, right and lower edge, not {box!r}")
+    left, upper, right, lower = map(operator.index, box)
+    if not (0 <= left < right <= size[0] and 0 <= upper < lower <= size[1]):
+        raise ValueError(
+            f"box {(left, upper, right, lower)} must hold pixels, within (0, 0, {size[0]}, {size[1]})"
+        )
+    return Box(left, upper, right, lower)
+
+
+def _writable(picture: Indexed) -> Indexed:
+    return Indexed(picture.codebook, np.require(picture.labels, requirements="W"), picture.mode)
 
 
 def read_header(source: Source) -> Header:
@@ -385,7 +495,7 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         yield BytesIO(source)
     elif isinstance(source, (str, PathLike)):
-        with Path(source).open("rb") as file:
+        with open(source, "rb") as file:  # noqa: PTH123  # pathlib is slow to import
             yield file
     elif hasattr(source, "read"):
         yield source

@@ -12,6 +12,7 @@ import operator
 import os
 import struct
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, SupportsIndex, TypedDict, TypeVar
@@ -42,6 +43,7 @@ _TRIAL_PIXELS = {1: 2**16, 2: 2**18}  # on so many the models of an effort are t
 _BLENDED_WORTH = 0.99  # how many bytes one that decodes faster counts for
 _BOTH_PIXELS = 2**14  # up to so many, effort 2 also tries the smaller models, which learn faster
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
+_AHEAD = 3  # tiles for each thread, the one it works at among them
 
 
 class Metadata(TypedDict, total=False):
@@ -168,7 +170,14 @@ def read_header(reader: Reader) -> Header:
     )
 
 
-def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: int | None = None) -> Indexed:
+def decode(
+    reader: Reader,
+    header: Header,
+    *,
+    box: Box | None = None,
+    tolerant: bool = False,
+    threads: int | None = None,
+) -> Indexed:
     """Read the labels that follow a header.
 
     Parameters
@@ -177,6 +186,8 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: i
         Standing at the first tile, as `read_header` leaves it.
     header : Header
         What `read_header` returned.
+    box : Box, optional
+        The part of the picture to read, inside it; of other tiles nothing is read.
     tolerant : bool
         Give damaged or missing tiles label 0 instead of raising.
     threads : int, optional
@@ -193,10 +204,15 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: i
         If a tile is damaged, missing, or coded in a way newer than this reader.
     """
     threads = check_threads(threads)
-    width, height = header.size
+    grid = header.front.grid
+    box = box or Box(0, 0, *header.size)
     order = functools.cache(functools.partial(coding_order, header.codebook))  # packed labels need none
+    numbers = list(grid.touched(box))
+    first, last = grid.tile(numbers[0]), grid.tile(numbers[-1])
+    read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
     # A single tile is the whole picture; several are put together as they come.
-    labels = np.zeros((height, width) if header.tiles > 1 else (0, 0), label_dtype(header.k))
+    alone = first == box
+    labels = np.zeros((0, 0) if alone else _shape(box), label_dtype(header.k))
 
     def decode_tile(tile: Tile) -> Array:
         try:
@@ -205,13 +221,15 @@ def decode(reader: Reader, header: Header, *, tolerant: bool = False, threads: i
             if not tolerant:
                 raise
             part = np.zeros(_shape(tile.box), labels.dtype)
-        if header.tiles > 1:
-            labels[tile.box.upper : tile.box.lower, tile.box.left : tile.box.right] = part
-            return part[:0]
-        return part
+        if alone:
+            return part
+        common = _common(tile.box, box)
+        labels[_within(box, common)] = part[_within(tile.box, common)]
+        return part[:0]
 
-    parts = map_tiles(decode_tile, container.read_tiles(reader, header.front), header.front.grid, threads)
-    labels = labels if header.tiles > 1 else parts[0]
+    tiles = container.read_tiles(reader, header.front, numbers)
+    parts = map_tiles(decode_tile, tiles, read, threads)
+    labels = parts[0] if alone else labels
     codebook = with_alpha(header.codebook, header.metadata.get("transparency"))
     return Indexed(codebook, labels, header.mode)
 
@@ -287,6 +305,18 @@ def _shape(box: Box) -> tuple[int, int]:
     return box.lower - box.upper, box.right - box.left
 
 
+def _common(one: Box, other: Box) -> Box:
+    """Return the part that two boxes share, where they touch."""
+    left, upper = max(one.left, other.left), max(one.upper, other.upper)
+    return Box(left, upper, min(one.right, other.right), min(one.lower, other.lower))
+
+
+def _within(box: Box, part: Box) -> tuple[slice, slice]:
+    """Return the rows and columns of a part in an array of a whole box."""
+    rows = slice(part.upper - box.upper, part.lower - box.upper)
+    return rows, slice(part.left - box.left, part.right - box.left)
+
+
 # --- Threads and efforts ------------------------------------------------------------------------
 
 
@@ -333,18 +363,26 @@ def _usable_cores() -> int:
 
 
 def map_tiles(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], grid: Grid, threads: int
+    function: Callable[[_Item], _Result], tiles: Iterable[_Item], grid: Grid, threads: int
 ) -> list[_Result]:
-    """Map a function over the tiles of a grid, in threads where there is enough to do."""
+    """Map a function over the tiles of a grid, in threads where there is enough to do.
+
+    They are taken from the iterable shortly before their turn, so that few are in memory at a time.
+    """
     threads = min(threads, grid.count)
     if threads == 1 or grid.width * grid.height < _THREAD_PIXELS:
-        return [function(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
+        return [function(tile) for tile in tiles]
+    from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and seldom needed
 
+    results: list[_Result] = []
     with ThreadPoolExecutor(threads, "kmc") as executor:
-        futures = [executor.submit(function, item) for item in items]
+        waiting: deque[Future[_Result]] = deque()
         try:
-            return [future.result() for future in futures]
+            for tile in tiles:
+                if len(waiting) == _AHEAD * threads:
+                    results.append(waiting.popleft().result())
+                waiting.append(executor.submit(function, tile))
+            return results + [future.result() for future in waiting]
         finally:
             executor.shutdown(cancel_futures=True)
 

@@ -6,8 +6,11 @@ Writing functions return bytes. Reading goes through `Reader`, which never trust
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -71,10 +74,19 @@ class Grid:
         return self.columns * self.rows
 
     def __iter__(self) -> Iterator[Box]:
-        for upper in range(0, self.height, self.tile_height):
-            lower = min(upper + self.tile_height, self.height)
-            for left in range(0, self.width, self.tile_width):
-                yield Box(left, upper, min(left + self.tile_width, self.width), lower)
+        return map(self.tile, range(self.count))
+
+    def tile(self, number: int) -> Box:
+        row, column = divmod(number, self.columns)
+        left, upper = column * self.tile_width, row * self.tile_height
+        right, lower = left + self.tile_width, upper + self.tile_height
+        return Box(left, upper, min(right, self.width), min(lower, self.height))
+
+    def touched(self, box: Box) -> Iterator[int]:
+        """Return the numbers of the tiles that a box touches, in order."""
+        rows = range(box.upper // self.tile_height, -(-box.lower // self.tile_height))
+        columns = range(box.left // self.tile_width, -(-box.right // self.tile_width))
+        return (row * self.columns + column for row in rows for column in columns)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Front:
     codebook_coding: int
     codebook: bytes
     chunks: dict[int, bytes] = field(default_factory=dict)  # known metadata, by tag
-    tile_lengths: tuple[int, ...] = ()  # empty when there is one tile, which needs no index
+    tile_lengths: array[int] = field(default_factory=lambda: array("I"))  # empty when there is one tile
     start: int = 0  # offset of the first tile
 
 
@@ -143,7 +155,7 @@ class Reader:
     Parameters
     ----------
     file : binary file object
-        Only ``read`` is used; it need not be seekable.
+        Only ``read`` is used, unless tiles are skipped; it need not be seekable.
     offset : int
         Where in the KMC file it stands, for messages and for `Front.start`.
     """
@@ -169,6 +181,12 @@ class Reader:
             self._crc = zlib.crc32(block, self._crc)
         self.offset += length
         return b"".join(blocks)
+
+    def skip(self, length: int) -> None:
+        """Leave bytes unread, in a file that can seek."""
+        self._file.seek(length - len(self._peeked), os.SEEK_CUR)
+        self._peeked = b""
+        self.offset += length
 
     def byte(self) -> int:
         return self.read(1)[0]
@@ -286,11 +304,14 @@ def _read_chunk(reader: Reader, tiles: int) -> tuple[int, bytes | None]:
     return tag, payload
 
 
-def _tile_lengths(index: bytes | None, grid: Grid) -> tuple[int, ...]:
+def _tile_lengths(index: bytes | None, grid: Grid) -> array[int]:
     if (index is not None) != (grid.count > 1):
         wrong = "lacks its index" if index is None else "has an index"
         raise FormatError("index-presence", f"an image of {grid.count} tiles {wrong}")
-    return struct.unpack(f">{grid.count}I", index) if index is not None else ()
+    lengths = array("I", index or b"")  # ints would take nine times the memory of the index
+    if sys.byteorder == "little":
+        lengths.byteswap()
+    return lengths
 
 
 class Tile(NamedTuple):
@@ -303,9 +324,17 @@ class Tile(NamedTuple):
     error: KMCError | None = None
 
 
-def read_tiles(reader: Reader, front: Front) -> Iterator[Tile]:
-    """Read the tiles in order. A damaged one comes with its error, and the others still come."""
-    for number, box in enumerate(front.grid):
+def read_tiles(reader: Reader, front: Front, numbers: Iterable[int] | None = None) -> Iterator[Tile]:
+    """Read the tiles, or those of ascending numbers, from the first tile on; only gaps make it seek.
+
+    A damaged one comes with its error, and the others still come.
+    """
+    following = 0
+    for number in range(front.grid.count) if numbers is None else numbers:
+        if number > following:
+            reader.skip(sum(front.tile_lengths[following:number]))
+        following = number + 1
+        box = front.grid.tile(number)
         name = f"tile {number} at byte {reader.offset}"
         try:
             if front.tile_lengths:

@@ -7,73 +7,35 @@ Wrong save options are `ValueError` or `TypeError`, raised before anything is wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageColor, ImageFile, ImagePalette
+from PIL import Image, ImageFile
 
-from . import codec, container, kmeans, rate
+from . import codec, container
 from .container import Reader
 from .errors import KMCError
-from .indexed import MAX_K, Array, Indexed
+from .indexed import Array, Indexed
 
-FORMAT = "KMC"
-
-Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
-
-# The options that choose colours, with their defaults; they are for pixels, not for an `Indexed`.
-QUANTIZING = {"k": None, "random_state": 0, "space": "srgb", "keep": None, "codebook": None, "dither": 0.0}
-# Those that weigh error against bytes.
-RATING = {"rdo": 0.0, "quality": None, "max_bytes": None, "max_error": None}
-
-# What a mode is stored as; modes that are not named here are stored as they are.
-_STORED_AS = {
-    "PA": "RGBA",
-    "RGBX": "RGB",
-    "RGBa": "RGBA",
-    "La": "LA",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-    "HSV": "RGB",
-}
-_OTHER_PROFILES = {"CMYK", "LAB"}  # modes whose colour profile would be wrong for RGB
-_STORED = {"1", "L", "LA", "RGB", "RGBA", "P", "I;16", "I;16L", "I;16B", "I;16N", "I"}
+if TYPE_CHECKING:
+    from PIL import ImagePalette
 
 
-def register() -> None:
-    """Make Pillow know KMC; done on ``import kmc_format``, and harmless when done again.
-
-    Examples
-    --------
-    >>> import kmc_format
-    >>> kmc_format.register()
-    >>> from PIL import Image
-    >>> Image.registered_extensions()[".kmc"]
-    'KMC'
-    """
-    Image.register_open(FORMAT, KMCImageFile, _accept)
-    Image.register_save(FORMAT, _save)
-    Image.register_extension(FORMAT, ".kmc")
-    Image.register_mime(FORMAT, "image/x-kmc")
-
-
-def _accept(prefix: bytes) -> bool | str:
+def accept(prefix: bytes) -> bool | str:
+    """Tell whether a file that starts like this is KMC, or, for Pillow's warning, newer than this reader."""
     version = container.newer_version(prefix)
     if version is not None:
         return f"KMC version {version} is newer than this reader; a newer kmc_format may open it"
     return prefix.startswith(container.SIGNATURE)
 
 
-# --- Opening ----------------------------------------------------------------------------------
-
-
 class KMCImageFile(ImageFile.ImageFile):
     """An opened KMC file whose labels are read when the pixels are first needed."""
 
-    format = FORMAT
+    format = "KMC"
     format_description = "K-Means codebook image"
+    n_frames = 1
+    is_animated = False
 
     _header: codec.Header | None = None  # on the class, as unpickled images have none
 
@@ -99,6 +61,43 @@ class KMCImageFile(ImageFile.ImageFile):
             self.palette = _palette(header.codebook)
         self.tile = [ImageFile._Tile("kmc", (0, 0, *header.size), header.front.start)]
 
+    def draft(
+        self, mode: str | None, size: tuple[int, int] | None
+    ) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Load the labels as they are: mode P, with the codebook as palette.
+
+        Parameters
+        ----------
+        mode : str or None
+            ``"P"``, or the mode of the picture to take that back. Others are left to `convert`.
+        size : tuple of int or None
+            Not looked at: KMC holds one size.
+
+        Returns
+        -------
+        tuple or None
+            The mode and box that will be loaded; None, and nothing is changed, where a palette
+            cannot hold the codebook, which has more than 256 entries or 16 or 32 bits.
+
+        Examples
+        --------
+        >>> import io, kmc_format
+        >>> file = io.BytesIO()
+        >>> Image.linear_gradient("L").convert("RGB").save(file, "KMC", k=16)
+        >>> image = Image.open(file)
+        >>> image.draft("P", None)
+        ('P', (0, 0, 256, 256))
+        >>> image.getextrema()
+        (0, 15)
+        """
+        if self._header is None or not self.tile or mode not in ("P", self._header.mode):
+            return None
+        if mode == "P" and not _fits_palette(self._header.codebook):
+            return None
+        self._mode = mode
+        self.palette = _palette(self._header.codebook) if mode == "P" else None
+        return mode, (0, 0, *self.size)
+
     def load(self) -> Any:
         """Read the labels and look up their colours; raise `OSError` where they are damaged."""
         if self.tile:
@@ -109,7 +108,7 @@ class KMCImageFile(ImageFile.ImageFile):
                 )
             except KMCError as error:
                 raise OSError(str(error)) from error
-            image = _expand(indexed)
+            image = _expand(indexed, self.mode)
             self.im = image.im
             self.readonly = image.readonly
             self.tile = []
@@ -139,283 +138,35 @@ class KMCImageFile(ImageFile.ImageFile):
         return self._header, self.fp
 
 
+def _fits_palette(codebook: Array) -> bool:
+    return codebook.dtype == np.uint8 and len(codebook) <= 256
+
+
 def _palette(codebook: Array) -> ImagePalette.ImagePalette:
-    mode = "RGB" if codebook.shape[1] == 3 else "RGBA"
-    return ImagePalette.ImagePalette(mode, codebook.tobytes())
+    from PIL import ImagePalette  # slow to import, and seldom needed
+
+    channels = codebook.shape[1]
+    colours = codebook[:, [0, 0, 0]] if channels < 3 else codebook[:, :3]
+    if channels % 2:
+        return ImagePalette.ImagePalette("RGB", colours.tobytes())
+    return ImagePalette.ImagePalette("RGBA", np.hstack([colours, codebook[:, -1:]]).tobytes())
 
 
-def _expand(indexed: Indexed) -> Image.Image:
+def _expand(indexed: Indexed, mode: str) -> Image.Image:
     """Make a Pillow image; up to k = 256 by Pillow's own look-up, which is faster than NumPy's."""
-    if indexed.mode == "1" or indexed.codebook.dtype != np.uint8 or indexed.k > 256:
+    if mode == "1" or not _fits_palette(indexed.codebook):
         pixels = indexed.expand()
         return Image.fromarray(pixels.astype("<u2", copy=False) if pixels.dtype == np.uint16 else pixels)
     image = Image.frombuffer("P", indexed.size, indexed.labels, "raw", "P", 0, 1)
-    if indexed.mode == "P":
+    if mode == "P":  # the palette is there since the header was read
         return image
-    channels = indexed.codebook.shape[1]
-    colours = np.repeat(indexed.codebook[:, :1], 3, axis=1) if channels < 3 else indexed.codebook[:, :3]
-    if channels in (2, 4):
-        colours = np.hstack([colours, indexed.codebook[:, -1:]])
-    image.putpalette(colours.tobytes(), "RGBA" if channels in (2, 4) else "RGB")
-    return image.convert(indexed.mode)
+    palette = _palette(indexed.codebook)
+    image.putpalette(palette.palette, palette.mode)
+    return image.convert(mode)
 
 
-# --- Saving -----------------------------------------------------------------------------------
+def save(im: Image.Image, fp: IO[bytes]) -> None:
+    """Save an image with its `encoderinfo` as the options, which are checked before anything is written."""
+    from . import saving  # which, with K-Means, is not for those who only read
 
-
-def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
-    """Code a Pillow image as the bytes of a KMC file, with the save options of the README."""
-    coding = {name: options[name] for name in ("effort", "tile", "threads") if options.get(name) is not None}
-    _check_size(im)
-    codec.check_options(im.size, **coding)  # before clustering, which may take long
-    if "icc_profile" not in options and im.mode not in _OTHER_PROFILES:
-        options = {**options, "icc_profile": im.info.get("icc_profile")}
-    given = given_metadata(options)
-    transparency = options.get("transparency", im.info.get("transparency"))
-    indexed, metadata = index_image(im, options, transparency, coding, given)
-    return codec.encode(indexed, **coding, metadata=cast(codec.Metadata, {**given, **metadata}))
-
-
-def index_image(
-    im: Image.Image,
-    options: Mapping[str, Any],
-    transparency: object,
-    coding: Mapping[str, Any] | None = None,
-    metadata: codec.Metadata | None = None,
-) -> tuple[Indexed, codec.Metadata]:
-    """Turn an image into codebook and labels, and what else the file is to say of them.
-
-    `coding` and `metadata` are the arguments of `codec.encode`, for the size of the file.
-    """
-    _check_size(im)
-    given = quantizing_options(options)
-    goal = goal_of(options)
-    if "codebook" not in given and "k" not in given and (goal is None or not goal.searching):
-        given["k"] = _default_k(im)
-    im = _in_stored_mode(im, transparency)
-    if im.mode != "P":
-        return index_pixels(np.asarray(im), given, goal, coding, metadata)
-    exact = None if "codebook" in given else _index_palette(im, given, transparency)
-    if exact is None:
-        given["palette"] = np.atleast_1d(given.get("codebook", 0)).shape[0] <= 256
-        pixels = _colours_of_palette_image(im, transparency)
-        return index_pixels(pixels, given, goal, coding, metadata)
-    if goal is None:
-        return exact
-    indexed, own = exact
-    seen = codec.with_alpha(indexed.codebook, own.get("transparency"))
-    size = _file_size(coding, cast(codec.Metadata, {**(metadata or {}), **own}))
-    indexed, rdo = rate.relabel(indexed, seen, goal, coding=coding, size=size)
-    return indexed, cast(codec.Metadata, {**own, **_chosen(rdo)})
-
-
-def index_pixels(
-    pixels: Array,
-    given: Mapping[str, Any],
-    goal: rate.Goal | None,
-    coding: Mapping[str, Any] | None = None,
-    metadata: codec.Metadata | None = None,
-) -> tuple[Indexed, codec.Metadata]:
-    """Turn pixels into codebook and labels, by what `quantizing_options` and `goal_of` made of options."""
-    if goal is None:
-        return kmeans.quantize(pixels, **given), {}
-    given = {name: value for name, value in given.items() if name != "dither"}
-    indexed, rdo = rate.quantize(pixels, goal, coding=coding, size=_file_size(coding, metadata), **given)
-    return indexed, _chosen(rdo)
-
-
-def goal_of(options: Mapping[str, Any]) -> rate.Goal | None:
-    """Return what the options ask for besides a number of colours, or None."""
-    given = {name: options[name] for name in (*RATING, "dither") if options.get(name) is not None}
-    return rate.check_goal(**given)
-
-
-def _file_size(
-    coding: Mapping[str, Any] | None, metadata: codec.Metadata | None
-) -> Callable[[Indexed, float], int]:
-    """Return a function that tells how long the file of a picture would be."""
-
-    def size(indexed: Indexed, rdo: float) -> int:
-        everything = cast(codec.Metadata, {**(metadata or {}), **_chosen(rdo)})
-        return len(codec.encode(indexed, **(coding or {}), metadata=everything))
-
-    return size
-
-
-def _chosen(rdo: float) -> codec.Metadata:
-    return {"rdo": rdo} if rdo else {}
-
-
-def quantizing_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick what `kmeans.quantize` takes, with colours and codebooks as numbers."""
-    given = {name: options[name] for name in QUANTIZING if options.get(name) is not None}
-    if isinstance(given.get("keep"), Iterable) and not isinstance(given["keep"], (str, bytes, bytearray)):
-        given["keep"] = _numbers(given["keep"], "keep")
-    if "codebook" in given:
-        given["codebook"] = codebook_of(given["codebook"])
-    return given
-
-
-def _numbers(colours: Iterable[object], option: str) -> list[object]:
-    """Turn colours that are strings into tuples."""
-    numbers: list[object] = []
-    for colour in colours:
-        try:
-            numbers.append(ImageColor.getrgb(colour) if isinstance(colour, str) else colour)
-        except ValueError as error:
-            raise ValueError(f"{option} has {colour!r}: {error}") from error
-    return numbers
-
-
-def codebook_of(source: object) -> Array:
-    """Return the codebook of what the option `codebook` gives, shape (k, channels).
-
-    That is an array, or a sequence of colours; an `Indexed`; or an image, open or a path: its
-    palette, or of a KMC file whose pixels are not loaded the codebook, or else its distinct colours
-    in ascending order.
-    """
-    if isinstance(source, Indexed):
-        return source.codebook
-    if isinstance(source, (str, PathLike)):
-        with Image.open(source) as opened:
-            return codebook_of(opened)
-    if isinstance(source, (list, tuple)):
-        try:
-            return np.asarray(_numbers(source, "codebook"))
-        except ValueError as error:
-            if "inhomogeneous" not in str(error):
-                raise
-            raise ValueError(
-                "codebook must have shape (k, channels): its colours differ in channels"
-            ) from error
-    if not isinstance(source, Image.Image):
-        return np.asarray(source)
-    if isinstance(source, KMCImageFile) and source.stored_codebook is not None:
-        return source.stored_codebook
-    _check_size(source)
-    transparency = source.info.get("transparency")
-    image = _in_stored_mode(source, transparency)
-    if image.mode == "P":
-        return codec.with_alpha(_palette_entries(image, np.flatnonzero(image.histogram())), transparency)
-    return kmeans.distinct_colours(pixels_of(source))
-
-
-def pixels_of(picture: object) -> Array:
-    """Return the pixels of an array, an image or the image at a path; of a palette image its colours."""
-    if isinstance(picture, (str, PathLike)):
-        with Image.open(picture) as opened:
-            return pixels_of(opened)
-    if not isinstance(picture, Image.Image):
-        return np.asarray(picture)
-    _check_size(picture)
-    transparency = picture.info.get("transparency")
-    image = _in_stored_mode(picture, transparency)
-    return _colours_of_palette_image(image, transparency) if image.mode == "P" else np.asarray(image)
-
-
-def _check_size(im: Image.Image) -> None:
-    width, height = im.size
-    if not (width and height):
-        raise ValueError(f"cannot write an empty image ({width}x{height}) as KMC")
-
-
-def _colours_of_palette_image(im: Image.Image, transparency: object) -> Array:
-    im = _with_transparency(im, transparency)
-    return np.asarray(im.convert("RGBA" if im.has_transparency_data else "RGB"))
-
-
-def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    fp.write(encode_image(im, im.encoderinfo))
-
-
-def _default_k(im: Image.Image) -> int | None:
-    """Return the k an image had in its KMC file where that is above the default, so that nothing is lost."""
-    stored = im.info.get("k")
-    large = isinstance(stored, int) and kmeans.DEFAULT_K < stored <= MAX_K
-    return stored if large and not im.mode.startswith("I") else None
-
-
-def _in_stored_mode(im: Image.Image, transparency: object) -> Image.Image:
-    """Convert a mode that KMC has not, and a transparent colour of one that has no alpha."""
-    if im.mode == "LAB":
-        return _lab_to_rgb(im)
-    if im.mode in _STORED_AS:
-        return im.convert(_STORED_AS[im.mode])
-    if im.mode not in _STORED:
-        raise OSError(f"cannot write mode {im.mode} as KMC")
-    if im.mode == "P" and im.palette and im.palette.mode not in ("RGB", "RGBA"):
-        return im.convert("RGB")
-    if (im.mode in ("1", "L") and isinstance(transparency, int)) or (
-        im.mode == "RGB" and isinstance(transparency, tuple)
-    ):
-        return _with_transparency(im, transparency).convert("RGBA" if im.mode == "RGB" else "LA")
-    return im
-
-
-def _with_transparency(im: Image.Image, transparency: object) -> Image.Image:
-    """Return a copy that has the transparency among its info, where Pillow's conversions look."""
-    im = im.copy()
-    if transparency is not None:
-        im.info["transparency"] = transparency
-    return im
-
-
-def _lab_to_rgb(im: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
-    rgb = ImageCms.profileToProfile(
-        im, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-    )
-    assert rgb is not None  # as it does not work in place
-    return rgb
-
-
-def _index_palette(
-    im: Image.Image, given: Mapping[str, Any], transparency: Any
-) -> tuple[Indexed, codec.Metadata] | None:
-    """Keep a palette image as it is, unless it uses more than k entries of its palette."""
-    kmeans.check_random_state(given.get("random_state", 0))
-    kmeans.check_space(given.get("space", "srgb"))
-    kmeans.check_dither(given.get("dither", 0))
-    k = kmeans.check_k(given.get("k"), im.mode)
-    used = np.flatnonzero(im.histogram())
-    entries = _palette_entries(im, used)
-    seen = codec.with_alpha(entries, transparency)
-    missing = kmeans.missing_colours(seen, given.get("keep"), k)
-    if len(used) + len(missing) > k:
-        return None
-    if not len(missing):
-        # `codec.encode` checks it.
-        metadata = cast(codec.Metadata, {} if transparency is None else {"transparency": transparency})
-        return Indexed(entries, np.asarray(im), "P"), metadata
-    if len(seen) + len(missing) > 256:
-        raise ValueError(
-            f"keep must have no colours that a full palette lacks, not {len(missing)}; convert to RGB first"
-        )
-    return Indexed(np.concatenate([seen, missing]), np.asarray(im), "P"), {}
-
-
-def _palette_entries(im: Image.Image, used: Array) -> Array:
-    """Return the palette of an image, shape (k, 3 or 4), with an entry for each label used."""
-    assert im.palette is not None  # as Pillow gives every image of mode P one
-    mode = im.palette.mode
-    palette = np.array(im.getpalette(mode), np.uint8).reshape(-1, len(mode))
-    # Pillow shows pixels beyond the end of the palette as opaque black.
-    entries = np.zeros((max(len(palette), int(used[-1]) + 1), len(mode)), np.uint8)
-    entries[:, 3:] = 255
-    entries[: len(palette)] = palette
-    return entries
-
-
-def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:
-    """Gather the metadata among save options; what is None or empty is absent."""
-    exif = options.get("exif")
-    given = {
-        "icc_profile": options.get("icc_profile"),
-        "exif": exif.tobytes() if isinstance(exif, Image.Exif) else exif,
-        "xmp": options.get("xmp"),
-        "dpi": options.get("dpi"),
-    }
-    absent = (type(None), bytes)
-    present = {name: value for name, value in given.items() if not isinstance(value, absent) or value}
-    return cast(codec.Metadata, present)
+    fp.write(saving.encode_image(im, im.encoderinfo))
