@@ -1,0 +1,117 @@
+"""Existing programs read KMC without being edited: ``kmc autoload enable``, on request only.
+
+It writes two files (three from Python 3.15 on) into the folder of an environment's packages: a copy of
+`registration`, and what makes Python import that when it starts. The environment variable
+``KMC_AUTOLOAD=0`` turns it off for a program. Everything goes through `PIL.Image` as it is imported;
+other programs notice nothing.
+
+>>> from kmc_format import autoload
+>>> autoload.status()  # doctest: +SKIP
+'autoloading is not enabled in /home/me/venv/lib/python3.13/site-packages'
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import site
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import registration
+from .files import write_whole
+
+MODULE = "_kmc_format_autoload"
+
+# A removed package, or a removed module, must never print a traceback at the start of Python.
+_PTH = f"import sys; exec('try:\\n import {MODULE}\\n {MODULE}.start()\\nexcept ImportError:\\n pass')\n"
+_START = f"{MODULE}:start\n"  # PEP 829; beside it, Python does not execute the .pth file
+
+
+def enable() -> str:
+    """Make every Python program in this environment know KMC; harmless when done again.
+
+    Returns
+    -------
+    str
+        What was done, and where.
+
+    Raises
+    ------
+    OSError
+        If the folder of the environment's packages cannot be written.
+    """
+    folder = _folder()
+    # The module comes first: a program that starts in between finds what it is told to import.
+    for name, text in _files().items():
+        write_whole(folder / name, text.encode())
+    return f"autoloading is enabled in {folder}"
+
+
+def disable() -> str:
+    """Take back what `enable` did, and leave nothing behind; harmless when done again."""
+    folder = _folder()
+    module = folder / f"{MODULE}.py"
+    cached = Path(importlib.util.cache_from_source(str(module)))
+    for name in reversed([*_files(), f"{MODULE}.start"]):
+        (folder / name).unlink(missing_ok=True)
+    for path in cached.parent.glob(f"{MODULE}.*.pyc*"):
+        path.unlink(missing_ok=True)
+    return f"autoloading is disabled in {folder}"
+
+
+def status() -> str:
+    """Return one line: whether autoloading is enabled in this environment, and where."""
+    folder = _folder()
+    found = {name: (folder / name).read_text("utf-8") for name in _files() if (folder / name).exists()}
+    if not found:
+        return f"autoloading is not enabled in {folder}"
+    if found != _files():
+        return f"autoloading is enabled in {folder} by another version; 'kmc autoload enable' renews it"
+    return f"autoloading is enabled in {folder}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``python -m kmc_format.autoload``; return the exit status."""
+    parser = argparse.ArgumentParser("python -m kmc_format.autoload", description=__doc__.partition("\n")[0])
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of ``kmc autoload``."""
+    parser.add_argument(
+        "action", choices=["enable", "disable", "status"], help="for the environment of this Python"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the arguments say; return the exit status."""
+    try:
+        print({"enable": enable, "disable": disable, "status": status}[arguments.action]())
+    except OSError as error:
+        print(f"kmc autoload: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _files() -> dict[str, str]:
+    """Return names and contents, in the order in which they are to be written."""
+    files = {f"{MODULE}.py": Path(registration.__file__).read_text("utf-8")}
+    if sys.version_info >= (3, 15):
+        files[f"{MODULE}.start"] = _START
+    files[f"{MODULE}.pth"] = _PTH
+    return files
+
+
+def _folder() -> Path:
+    """Return the folder of packages that this one lies in, if Python looks for .pth files there."""
+    here = Path(__file__).resolve().parent.parent
+    searched = [Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())]
+    return here if here in searched else Path(sysconfig.get_path("purelib"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
