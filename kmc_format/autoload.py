@@ -1,7 +1,7 @@
 """Existing programs read KMC without being edited: ``kmc autoload enable``, on request only.
 
 It writes two files (three from Python 3.15 on) into the folder of an environment's packages: a copy of
-`registration`, and what makes Python import that when it starts. The environment variable
+`waiting`, and what makes Python import that when it starts. The environment variable
 ``KMC_AUTOLOAD=0`` turns it off for a program. Everything goes through `PIL.Image` as it is imported;
 other programs notice nothing.
 
@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import py_compile
 import site
 import sys
 import sysconfig
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from . import registration
+from . import waiting
 from .files import write_whole
 
 MODULE = "_kmc_format_autoload"
@@ -47,6 +49,9 @@ def enable() -> str:
     # The module comes first: a program that starts in between finds what it is told to import.
     for name, text in _files().items():
         write_whole(folder / name, text.encode())
+        if name.endswith(".py"):
+            # Those who start Python may not be allowed to, and compiling takes longer than all the rest.
+            py_compile.compile(str(folder / name), doraise=True)
     return f"autoloading is enabled in {folder}"
 
 
@@ -59,6 +64,8 @@ def disable() -> str:
         (folder / name).unlink(missing_ok=True)
     for path in cached.parent.glob(f"{MODULE}.*.pyc*"):
         path.unlink(missing_ok=True)
+    with suppress(OSError):  # where it holds other files
+        cached.parent.rmdir()
     return f"autoloading is disabled in {folder}"
 
 
@@ -99,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _files() -> dict[str, str]:
     """Return names and contents, in the order in which they are to be written."""
-    files = {f"{MODULE}.py": Path(registration.__file__).read_text("utf-8")}
+    files = {f"{MODULE}.py": Path(waiting.__file__).read_text("utf-8")}
     if sys.version_info >= (3, 15):
         files[f"{MODULE}.start"] = _START
     files[f"{MODULE}.pth"] = _PTH

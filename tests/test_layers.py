@@ -9,6 +9,7 @@ LAYERS = {
     "_labels": 0,
     "_mapping": 0,
     "errors": 0,
+    "waiting": 0,
     "files": 0,
     "container": 1,
     "indexed": 1,

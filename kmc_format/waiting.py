@@ -1,0 +1,103 @@
+"""Calls that wait until a module is imported: Pillow and imageio learn of KMC without being imported for it.
+
+Autoloading copies this file beside the packages of an environment, where it is imported at every start
+of Python. So it is short, imports next to nothing, and nothing at all of KMC.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+
+def start() -> None:
+    """Let programs that do not import `kmc_format` know KMC, where it is installed and wanted."""
+    if os.environ.get("KMC_AUTOLOAD") != "0":
+        when_imported("PIL.Image", _tell)
+        when_imported("imageio.config.extensions", _tell)
+
+
+def _tell(module: "Any") -> None:
+    """Run `registration`, of the package that is installed now, without importing the package."""
+    from importlib.util import find_spec, module_from_spec, spec_from_file_location
+
+    package = find_spec("kmc_format")
+    for folder in (package and package.submodule_search_locations) or ():
+        path = os.path.join(folder, "registration.py")  # noqa: PTH118  # pathlib is slow to import
+        spec = spec_from_file_location("_kmc_format_registration", path)
+        if spec is not None and spec.loader is not None and os.path.exists(path):  # noqa: PTH110
+            registration = module_from_spec(spec)
+            spec.loader.exec_module(registration)
+            registration.tell(module)
+
+
+def when_imported(name: str, function: "Callable[[Any], None]") -> None:
+    """Call a function with a module: now, if it is imported, or else as soon as it has been executed."""
+    if name in sys.modules:
+        function(sys.modules[name])
+    elif not any(isinstance(finder, _Finder) and finder.name == name for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder(name, function))
+
+
+class _Finder:
+    """Finds one module as the other finders do, and learns from its loader when it is executed."""
+
+    def __init__(self, name: str, function: "Callable[[Any], None]") -> None:
+        self.name = name
+        self._function = function
+        self._asking = False
+
+    def find_spec(
+        self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        if name != self.name or self._asking:
+            return None
+        self._asking = True  # another finder may ask all of them, as this one does
+        try:
+            spec = self._ask_others(name, path, target)
+        finally:
+            self._asking = False
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]  # it is one, by delegation
+        return spec
+
+    def _ask_others(
+        self, name: str, path: "Sequence[str] | None", target: "ModuleType | None"
+    ) -> "ModuleSpec | None":
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target) if finder is not self else None
+            if spec is not None:
+                return spec
+        return None
+
+    def executed(self, module: "ModuleType") -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+            self._function(module)
+
+
+class _Loader:
+    """The loader of a module, which also tells the finder when the module is executed."""
+
+    def __init__(self, loader: "Any", finder: _Finder) -> None:
+        self._loader = loader
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> "Any":
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: "ModuleType") -> None:
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._finder.executed(module)

@@ -1,0 +1,236 @@
+"""Unedited programs read and write KMC where autoloading is enabled, and nothing else changes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import types
+import venv
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import PIL
+import pytest
+
+import kmc_format
+from kmc_format import autoload, container, registration, waiting
+from kmc_format.cli import main
+
+UNEDITED = """
+import sys
+loaded = "kmc_format" in sys.modules
+from PIL import Image
+assert loaded == ("kmc_format" in sys.modules)
+assert not any(getattr(finder, "name", "") == "PIL.Image" for finder in sys.meta_path)
+assert Image.__loader__.__class__.__name__ == "SourceFileLoader" == Image.__spec__.loader.__class__.__name__
+Image.linear_gradient("L").convert("RGB").save("x.kmc", k=7)
+with Image.open("x.kmc") as image:
+    assert (image.format, image.info["k"]) == ("KMC", 7)
+import imageio.v3
+assert imageio.v3.imread("x.kmc").shape == (256, 256, 3)
+print("done")
+"""
+WITHOUT_EDITING_IMAGEIO = """
+import numpy
+import imageio.v3
+print(imageio.v3.imwrite("<bytes>", numpy.eye(9, dtype=numpy.uint8), extension=".kmc")[1:4].decode())
+"""
+
+
+def run(python, *arguments, check=True, **environment):
+    """Run a command in the environment's own folder; return what it printed."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("KMC_", "PYTHON"))},
+        **environment,
+    }
+    result = subprocess.run(
+        [python, *arguments], capture_output=True, text=True, cwd=python.parent, env=environment
+    )
+    assert not check or (result.returncode, result.stderr) == (0, ""), result.stderr
+    return (result.stdout + result.stderr).strip()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A real virtual environment that has the package as this one has it; its Python and its packages."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder)
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / ("python.exe" if os.name == "nt" else "python")
+    packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"))
+    # What the package needs comes from here, without the .pth files of here being read.
+    (packages / "needs.pth").write_text(f"{Path(PIL.__file__).parent.parent}\n", "utf-8")
+    source = Path(kmc_format.__file__).parent
+    shutil.copytree(source, packages / "kmc_format", ignore=shutil.ignore_patterns("__pycache__"))
+    return python, packages
+
+
+def test_an_unedited_program(environment):
+    python, packages = environment
+    before = set(packages.rglob("*")) - set((packages / "kmc_format").rglob("*"))
+    assert "unknown file extension: .kmc" in run(python, "-c", UNEDITED, check=False)
+    assert run(python, "-m", "kmc_format.autoload", "status").startswith("autoloading is not enabled in")
+    for _ in range(2):
+        assert run(python, "-m", "kmc_format.autoload", "enable") == f"autoloading is enabled in {packages}"
+    assert run(python, "-m", "kmc_format.autoload", "status") == f"autoloading is enabled in {packages}"
+    assert run(python, "-c", UNEDITED) == "done"
+    assert run(python, "-c", WITHOUT_EDITING_IMAGEIO) == "KMC"
+    assert run(python, "-c", "import kmc_format\n" + UNEDITED) == "done"
+    assert "unknown file extension: .kmc" in run(python, "-c", UNEDITED, check=False, KMC_AUTOLOAD="0")
+    for _ in range(2):
+        run(python, "-m", "kmc_format.autoload", "disable")
+    assert "unknown file extension: .kmc" in run(python, "-c", UNEDITED, check=False)
+    after = set(packages.rglob("*")) - set((packages / "kmc_format").rglob("*"))
+    assert after == before
+
+
+def test_a_removed_package_leaves_no_traceback(environment):
+    python, packages = environment
+    run(python, "-m", "kmc_format.autoload", "enable")
+    (packages / "kmc_format").rename(packages / "elsewhere")
+    (packages / "needs.pth").rename(packages / "needs.txt")
+    try:
+        assert run(python, "-c", "print('quiet')") == "quiet"
+        script = f"import sys; sys.path.append({str(Path(PIL.__file__).parent.parent)!r})\n"
+        script += (
+            "sys.modules['kmc_format'] = None\n" * (Path(PIL.__file__).parent.parent / "kmc_format").exists()
+        )
+        script += "from PIL import Image; print('.kmc' in Image.EXTENSION)"
+        assert run(python, "-c", script) == "False"
+        (packages / "_kmc_format_autoload.py").unlink()
+        assert run(python, "-c", "print('quiet')") == "quiet"
+    finally:
+        (packages / "elsewhere").rename(packages / "kmc_format")
+        (packages / "needs.txt").rename(packages / "needs.pth")
+        run(python, "-m", "kmc_format.autoload", "disable")
+
+
+def test_a_start_takes_hardly_longer(environment):
+    python, _ = environment
+    # What Python does at a start, timed: with -S it leaves that to us.
+    script = "import site, time; t = time.perf_counter(); site.main(); print(time.perf_counter() - t)"
+
+    def milliseconds():
+        return float(run(python, "-I", "-S", "-c", script)) * 1000
+
+    times = {}
+    for action in ("disable", "enable"):
+        run(python, "-m", "kmc_format.autoload", action)
+        milliseconds()
+        times[action] = min(milliseconds() for _ in range(20))
+    run(python, "-m", "kmc_format.autoload", "disable")
+    assert 0 < times["enable"] - times["disable"] < 0.5
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(autoload, "_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_the_command(folder, capsys):
+    assert main(["autoload", "enable"]) == 0
+    assert {path.name for path in folder.iterdir()} == {*autoload._files(), "__pycache__"}
+    (folder / f"{autoload.MODULE}.py").write_text("# an older one", "utf-8")
+    assert main(["autoload", "status"]) == 0
+    assert "by another version" in capsys.readouterr().out
+    assert main(["autoload", "disable"]) == 0
+    assert not list(folder.iterdir())
+    with pytest.raises(SystemExit) as caught:
+        main(["autoload", "perhaps"])
+    assert caught.value.code == 2
+
+
+def test_a_folder_that_cannot_be_written(folder, monkeypatch, capsys):
+    monkeypatch.setattr(autoload, "_folder", lambda: folder / "missing")
+    assert main(["autoload", "enable"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("kmc autoload: No such file or directory: ")
+    assert str(folder / "missing") in said
+    assert not list(folder.iterdir())
+
+
+def test_a_start_file_where_python_reads_them(folder, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 15, 0))
+    autoload.enable()
+    start = folder / f"{autoload.MODULE}.start"
+    assert start.read_text("utf-8") == "_kmc_format_autoload:start\n"
+    assert start.with_suffix(".pth").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(autoload, "_folder", lambda: folder)
+    autoload.disable()
+    assert not list(folder.iterdir())
+
+
+# --- Waiting for a module ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def called(tmp_path, monkeypatch):
+    """A module that is not imported yet, and a list of those that were executed."""
+    (tmp_path / "awaited.py").write_text("value = 5\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.delitem(sys.modules, "awaited", raising=False)
+    yield []
+    sys.modules.pop("awaited", None)
+
+
+def finders():
+    names = ("awaited", "not_there_at_all")
+    return [finder for finder in sys.meta_path if getattr(finder, "name", "") in names]
+
+
+def test_a_function_is_called_once_the_module_is_executed(called):
+    for _ in range(3):
+        waiting.when_imported("awaited", lambda module: called.append(module.value))
+    assert len(finders()) == 1
+    assert find_spec("awaited").origin.endswith("awaited.py")
+    assert not called  # as it was looked up, not executed
+    import awaited
+
+    assert called == [5]
+    assert not finders()
+    assert type(awaited.__loader__) is type(awaited.__spec__.loader) is type(np.__loader__)
+    waiting.when_imported("awaited", lambda module: called.append(module))
+    assert called == [5, awaited]
+
+
+def test_two_that_wait_for_the_same_module_do_not_ask_each_other_for_ever(called):
+    other = types.ModuleType("other")
+    exec(Path(waiting.__file__).read_text("utf-8"), other.__dict__)  # as the copy of autoloading is
+    other.when_imported("awaited", called.append)
+    waiting.when_imported("awaited", called.append)
+    import awaited
+
+    assert called == [awaited, awaited]
+    assert not finders()
+
+
+def test_a_module_that_is_not_there_is_still_not_there(called):
+    waiting.when_imported("not_there_at_all", called.append)
+    with pytest.raises(ModuleNotFoundError):
+        import not_there_at_all  # noqa: F401
+    assert not called
+    assert len(finders()) == 1
+
+
+def test_a_module_that_fails_is_waited_for_again(called, tmp_path):
+    (tmp_path / "awaited.py").write_text("1 / 0\n", "utf-8")
+    waiting.when_imported("awaited", called.append)
+    with pytest.raises(ZeroDivisionError):
+        import awaited
+    assert not called
+    (tmp_path / "awaited.py").write_text("value = 6  # mended\n", "utf-8")
+    PathFinder.invalidate_caches()
+    import awaited
+
+    assert called == [awaited]
+
+
+def test_every_file_begins_as_registration_knows():
+    assert container.SIGNATURE.startswith(registration.BEGINNING)
+    assert not registration._accept(b"\x89PNG\r\n\x1a\n")
+    assert registration._accept(container.SIGNATURE) is True
