@@ -59,45 +59,24 @@ class _Finder:
             return None
         self._asking = True  # another finder may ask all of them, as this one does
         try:
-            spec = self._ask_others(name, path, target)
+            for finder in sys.meta_path:
+                spec = finder.find_spec(name, path, target) if finder is not self else None
+                if spec is not None:
+                    self._listen(spec.loader)
+                    return spec
         finally:
             self._asking = False
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]  # it is one, by delegation
-        return spec
-
-    def _ask_others(
-        self, name: str, path: "Sequence[str] | None", target: "ModuleType | None"
-    ) -> "ModuleSpec | None":
-        for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target) if finder is not self else None
-            if spec is not None:
-                return spec
         return None
 
-    def executed(self, module: "ModuleType") -> None:
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-            self._function(module)
+    def _listen(self, loader: "Any") -> None:
+        """Be told by a loader, which is made anew for each import, when it has executed the module."""
+        execute = loader.exec_module
 
+        def exec_module(module: "ModuleType") -> None:
+            execute(module)
+            vars(loader).pop("exec_module", None)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                self._function(module)
 
-class _Loader:
-    """The loader of a module, which also tells the finder when the module is executed."""
-
-    def __init__(self, loader: "Any", finder: _Finder) -> None:
-        self._loader = loader
-        self._finder = finder
-
-    def __getattr__(self, name: str) -> "Any":
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
-        module: ModuleType | None = self._loader.create_module(spec)
-        return module
-
-    def exec_module(self, module: "ModuleType") -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._finder.executed(module)
+        loader.exec_module = exec_module
