@@ -39,6 +39,20 @@ print(*sys.modules)
     assert not modules & {"sklearn", "scipy", "threadpoolctl", "joblib", "matplotlib", "imageio", "dask"}
 
 
+def test_importing_the_package_imports_little():
+    script = """
+import sys, numpy, PIL.Image
+before = set(sys.modules)
+import kmc_format
+print(*set(sys.modules) - before)
+"""
+    modules = set(run(script))
+    ours = {"codec", "container", "errors", "indexed", "registration", "waiting", "_labels"}
+    assert {name for name in modules if name.startswith("kmc_format.")} == {f"kmc_format.{n}" for n in ours}
+    # Each of these takes longer than the whole package may: they come when they are needed.
+    assert not modules & {"pathlib", "logging", "threading", "concurrent.futures", "PIL.ImageFile", "imageio"}
+
+
 def test_an_exact_save_imports_no_scikit_learn(tmp_path):
     script = """
 import sys, io, kmc_format
