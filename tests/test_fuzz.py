@@ -1,0 +1,140 @@
+"""The fuzzer finds what is wrong, makes the same inputs again, and gets deep into the decoders."""
+
+import random
+import runpy
+import time
+
+import numpy as np
+import pytest
+from fuzz import fuzz
+from support import ROOT
+
+import kmc_format
+from kmc_format import Indexed, codec
+
+
+def run(folder, *arguments):
+    return fuzz.main([*map(str, arguments), "--finds", str(folder)])
+
+
+def broken(monkeypatch, change):
+    """Let a change be made to whatever is decoded."""
+    decode = codec.decode
+    monkeypatch.setattr(codec, "decode", lambda *arguments, **options: change(decode(*arguments, **options)))
+
+
+def divide(picture):
+    return picture.k // 0
+
+
+def change_label(picture):
+    labels = picture.labels.copy()
+    labels[0, 0] = (int(labels[0, 0]) + 1) % picture.k
+    return Indexed(picture.codebook, labels, picture.mode)
+
+
+def sleep(picture):
+    time.sleep(0.2)
+    return picture
+
+
+@pytest.mark.parametrize("target", fuzz.TARGETS)
+def test_an_exception_of_another_kind_is_a_find(target, tmp_path, monkeypatch, capsys):
+    broken(monkeypatch, divide)
+    assert run(tmp_path, target, "--count", 20) == 1
+    printed = capsys.readouterr().out
+    assert "ZeroDivisionError" in printed
+    assert f"find: {target} --seed 1 --only " in printed
+    finds = list(tmp_path.glob("*.kmc"))
+    assert len(finds) == printed.count("find: ")
+    assert any(path.read_bytes() for path in finds)
+
+
+def test_a_wrong_label_is_a_find(tmp_path, monkeypatch, capsys):
+    broken(monkeypatch, change_label)
+    assert run(tmp_path, "roundtrip", "--count", 10) == 1
+    assert "another picture" in capsys.readouterr().out
+
+
+def test_damage_that_nothing_notices_is_a_find(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("kmc_format.container.Reader.check_crc", lambda self, what: self.read(4))
+    assert run(tmp_path, "decode", "--count", 300) == 1
+    assert "damage unnoticed" in capsys.readouterr().out
+
+
+def test_what_differs_between_pillow_and_the_package_is_a_find(tmp_path, monkeypatch, capsys):
+    decode = kmc_format.decode
+    monkeypatch.setattr(
+        kmc_format, "decode", lambda *given, **options: change_label(decode(*given, **options))
+    )
+    monkeypatch.setattr(fuzz, "picture_of", lambda data: None)
+    assert run(tmp_path, "decode", "--count", 100) == 1
+    assert "Pillow has other" in capsys.readouterr().out
+
+
+def test_what_depends_on_how_a_file_is_handed_over_is_a_find(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("kmc_format.container.Reader.read", lambda self, length: self._file.read(length))
+    assert run(tmp_path, "chunks", "--count", 20) == 1
+    assert "find: " in capsys.readouterr().out
+
+
+def test_what_takes_long_is_a_find(tmp_path, monkeypatch, capsys):
+    broken(monkeypatch, sleep)
+    assert run(tmp_path, "roundtrip", "--count", 1, "--seconds", 0.1) == 1
+    assert "FindError: took 0." in capsys.readouterr().out
+
+
+def test_memory_that_stays_is_a_find(tmp_path, monkeypatch, capsys):
+    kept = []
+    broken(monkeypatch, lambda picture: kept.append(np.ones(2**20)) or picture)
+    assert run(tmp_path, "roundtrip", "--count", 30) == 1
+    assert "memory grew" in capsys.readouterr().out
+
+
+def test_an_input_depends_on_its_number_alone(tmp_path, monkeypatch, capsys):
+    mutants = []
+    mutant = fuzz.mutant
+    monkeypatch.setattr(fuzz, "mutant", lambda rng: mutants.append(mutant(rng)) or mutants[-1])
+    assert run(tmp_path, "decode", "--count", 30) == 0
+    assert run(tmp_path, "decode", "--first", 10, "--count", 10) == 0
+    assert run(tmp_path, "decode", "--only", 29) == 0
+    assert run(tmp_path, "decode", "--only", 29, "--seed", 2) == 0
+    data = [data for data, _ in mutants]
+    assert data[30:40] == data[10:20]
+    assert data[40] == data[29] != data[41]
+
+
+def test_forged_files_get_deep(tmp_path):
+    """Past the CRCs: some decode, and most rules are met."""
+    session = fuzz.Session()
+    with fuzz.prepared():
+        for number in range(2000):
+            fuzz.decode(random.Random(number), session)
+    assert 0.1 < session.accepted / 2000 < 0.5
+    assert {"label", "labels-length", "labels-model", "deflate", "codebook-length"} < set(session.rules)
+    assert {"metadata-value", "index-mismatch", "tile-size"} < set(session.rules)
+    assert len(session.rules) > 22
+
+
+def test_files_taken_apart_and_put_together_are_the_same():
+    for data in fuzz.corpus()[0]:
+        if fuzz.picture_of(data):
+            parts = fuzz.take_apart(data)
+            assert fuzz.put_together(parts, indexed=len(parts.tiles) > 1) == data == fuzz.resealed(data)
+
+
+@pytest.mark.parametrize(("target", "count"), [("decode", 2000), ("roundtrip", 300), ("chunks", 300)])
+def test_nothing_is_found(target, count, tmp_path, capsys):
+    assert run(tmp_path / "finds", target, "--count", count, "--seed", 7) == 0, capsys.readouterr().out
+    assert not (tmp_path / "finds").exists()
+    assert f"{count} inputs" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not (ROOT / ".build").exists(), reason="only in a checkout")
+def test_an_unknown_sanitizer_is_named():
+    pytest.importorskip("setuptools")
+    backend = runpy.run_path(str(ROOT / ".build" / "backend.py"))
+    with pytest.raises(
+        SystemExit, match="sanitize=address,undefinde: 'undefinde' is none of address, undefined"
+    ):
+        backend["build_wheel"]("", {"sanitize": "address,undefinde"})
