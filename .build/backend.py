@@ -1,12 +1,20 @@
-"""The build backend of setuptools, which also says what is missing where the core cannot be compiled."""
+"""The build backend of setuptools, which also says what is missing where the core cannot be compiled.
+
+``pip install . -C sanitize=address,undefined`` compiles the core with sanitizers, to be tested:
+see tests/fuzz.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from setuptools import build_meta
+from setuptools import Extension, build_meta
 from setuptools.build_meta import *  # noqa: F403  # a backend is its functions
+from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
 
+SANITIZERS = ("address", "undefined", "leak", "thread")
 HINT = """
 
 If it is the core of kmc_format that could not be compiled: installing from source needs a C compiler and
@@ -16,8 +24,36 @@ with "Desktop development with C++".
 """
 
 
-def build_wheel(*arguments: Any, **options: Any) -> str:
+def build_wheel(
+    wheel_directory: str, config_settings: dict[str, Any] | None = None, metadata_directory: str | None = None
+) -> str:
+    settings = dict(config_settings or {})
+    if "sanitize" in settings:
+        _sanitize(settings.pop("sanitize"))
     try:
-        return build_meta.build_wheel(*arguments, **options)
+        return build_meta.build_wheel(wheel_directory, settings, metadata_directory)
     except SystemExit as error:
         raise SystemExit(f"{error}{HINT}") from error
+
+
+def _sanitize(given: str) -> None:
+    """Compile with sanitizers: last on the command line, so that they win, and into a folder of its own."""
+    names = [name.strip() for name in given.split(",")]
+    for name in names:
+        if name not in SANITIZERS:
+            raise SystemExit(f"sanitize={given}: {name!r} is none of {', '.join(SANITIZERS)}")
+    sanitize = f"-fsanitize={','.join(names)}"
+    flags = [sanitize, "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
+    finish, compile_extension = build.finalize_options, build_ext.build_extension
+
+    def finalize_options(self: build) -> None:
+        self.build_base = str(Path(self.build_base) / "-".join(["sanitized", *names]))
+        finish(self)
+
+    def build_extension(self: build_ext, extension: Extension) -> None:
+        extension.extra_compile_args = [*extension.extra_compile_args, *flags]
+        extension.extra_link_args = [*extension.extra_link_args, sanitize]
+        compile_extension(self, extension)
+
+    build.finalize_options = finalize_options
+    build_ext.build_extension = build_extension
