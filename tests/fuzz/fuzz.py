@@ -51,7 +51,7 @@ class FindError(AssertionError):
 
 
 @dataclass
-class Session:
+class Tally:
     """What the inputs so far have shown, and the bytes of the present one."""
 
     data: bytes = b""
@@ -352,12 +352,12 @@ def compare(image: Image.Image, picture: Indexed) -> None:
     expect(pixels.shape[2] == 4 or (shown[..., 3] == 255).all(), "Pillow shows alpha where there is none")
 
 
-def decode(rng: random.Random, session: Session) -> None:
+def decode(rng: random.Random, tally: Tally) -> None:
     data, expected = mutant(rng)
-    session.data = data
+    tally.data = data
     header, header_error = attempt(lambda: kmc_format.read_header(data), KMCError)
     picture, error = attempt(lambda: kmc_format.decode(data), KMCError, Bomb)
-    session.saw(error)
+    tally.saw(error)
     expect(error or header, "decoded what has no header")
     expect(error or expected is None or picture == expected, "damage unnoticed: another picture")
     image, open_error = attempt(lambda: opened(data), UnidentifiedImageError, Bomb)
@@ -411,17 +411,17 @@ def check_region(rng: random.Random, data: bytes, picture: Indexed) -> None:
     expect(np.array_equal(part.labels, labels), "a region is not that part of the picture")
 
 
-def roundtrip(rng: random.Random, session: Session) -> None:
+def roundtrip(rng: random.Random, tally: Tally) -> None:
     picture = make_picture(rng, rng.choice(KINDS))
     options = {"effort": rng.randrange(codec.MAX_EFFORT + 1), "tile": make_tile(rng, picture)}
     metadata = make_metadata(rng, picture) if rng.random() < 0.4 else {}
-    session.data = data = codec.encode(picture, **options, metadata=metadata)
+    tally.data = data = codec.encode(picture, **options, metadata=metadata)
     codebook = codec.with_alpha(picture.codebook, metadata.get("transparency"))
     expected = Indexed(codebook, picture.labels, picture.mode)
     expect(kmc_format.decode(data) == expected, "another picture")
     expect(kmc_format.read_header(data).metadata == metadata, "other metadata")
     compare(opened(data), expected)
-    session.saw(None)
+    tally.saw(None)
     if rng.random() < 0.1:
         expect(codec.encode(picture, **options, metadata=metadata) == data, "other bytes the second time")
     if rng.random() < 0.02:
@@ -462,11 +462,11 @@ class SeekableStream(Stream):
         return self.file.tell()
 
 
-def chunks(rng: random.Random, session: Session) -> None:
+def chunks(rng: random.Random, tally: Tally) -> None:
     data = mutant(rng)[0] if rng.random() < 0.7 else pick(rng)
-    session.data = data
+    tally.data = data
     picture, error = attempt(lambda: kmc_format.decode(data), KMCError, Bomb)
-    session.saw(error)
+    tally.saw(error)
     later = io.BytesIO(b"before" + data)
     later.seek(6)
     for source in (Stream(data, rng), bytearray(data), later):
@@ -497,7 +497,7 @@ def parse(rng: random.Random, data: bytes) -> Image.Image:
     return parser.image
 
 
-TARGETS: dict[str, Callable[[random.Random, Session], None]] = {
+TARGETS: dict[str, Callable[[random.Random, Tally], None]] = {
     "decode": decode,
     "roundtrip": roundtrip,
     "chunks": chunks,
@@ -525,29 +525,29 @@ def prepared() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = most
 
 
-def run_one(options: argparse.Namespace, number: int, session: Session) -> None:
+def run_one(options: argparse.Namespace, number: int, tally: Tally) -> None:
     """Run an input; a slow one twice, as it may have been the machine."""
-    session.data, session.inputs = b"", session.inputs + 1
+    tally.data, tally.inputs = b"", tally.inputs + 1
     best = float("inf")
     for _ in range(2):
         began = time.perf_counter()
-        TARGETS[options.target](random.Random(f"{options.target} {options.seed} {number}"), session)
+        TARGETS[options.target](random.Random(f"{options.target} {options.seed} {number}"), tally)
         best = min(best, time.perf_counter() - began)
         if best <= options.seconds:
             break
-    session.slowest = max(session.slowest, (best, number))
+    tally.slowest = max(tally.slowest, (best, number))
     expect(best <= options.seconds, f"took {best:.1f} s")
 
 
-def report(options: argparse.Namespace, number: int, session: Session) -> None:
-    session.finds += 1
+def report(options: argparse.Namespace, number: int, tally: Tally) -> None:
+    tally.finds += 1
     path = options.finds / f"{options.target}-{options.seed}-{number}.kmc"
-    path.write_bytes(session.data)
+    path.write_bytes(tally.data)
     print(f"find: {options.target} --seed {options.seed} --only {number}, {path}\n{traceback.format_exc()}")
 
 
-def run(options: argparse.Namespace) -> Session:
-    session = Session()
+def run(options: argparse.Namespace) -> Tally:
+    tally = Tally()
     numbers = range(options.first, options.first + options.count)
     if options.only is not None:
         numbers = range(options.only, options.only + 1)
@@ -559,23 +559,23 @@ def run(options: argparse.Namespace) -> Session:
         for number in numbers:
             place[:20] = b"%20d" % number
             try:
-                run_one(options, number, session)
+                run_one(options, number, tally)
             except Exception:
-                report(options, number, session)
-            if session.inputs == max(len(numbers) // 10, 1):
+                report(options, number, tally)
+            if tally.inputs == max(len(numbers) // 10, 1):
                 settled = resident()
     current.unlink()
     growth = resident() - settled
     if growth > MAX_GROWTH:
-        session.finds += 1
+        tally.finds += 1
         print(f"find: memory grew by {growth >> 20} MB")
     print(
-        f"{options.target} --seed {options.seed}: {session.inputs} inputs,"
-        f" {100 * session.accepted / session.inputs:.1f} % accepted, {len(session.rules)} rules,"
-        f" slowest {session.slowest[0]:.3f} s (input {session.slowest[1]}),"
-        f" memory {growth / 2**20:+.1f} MB, {session.finds} finds"
+        f"{options.target} --seed {options.seed}: {tally.inputs} inputs,"
+        f" {100 * tally.accepted / tally.inputs:.1f} % accepted, {len(tally.rules)} rules,"
+        f" slowest {tally.slowest[0]:.3f} s (input {tally.slowest[1]}),"
+        f" memory {growth / 2**20:+.1f} MB, {tally.finds} finds"
     )
-    return session
+    return tally
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -597,10 +597,10 @@ def main(arguments: list[str] | None = None) -> int:
     options.finds = options.finds or Path(tempfile.mkdtemp(prefix="kmc-fuzz-"))
     options.finds.mkdir(parents=True, exist_ok=True)
     with prepared():
-        session = run(options)
+        tally = run(options)
     with contextlib.suppress(OSError):
         os.rmdir(options.finds)  # noqa: PTH106
-    return 1 if session.finds else 0
+    return 1 if tally.finds else 0
 
 
 if __name__ == "__main__":
