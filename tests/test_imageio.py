@@ -1,5 +1,11 @@
-"""imageio reads and writes KMC by path once kmc_format is imported."""
+"""imageio, both of its interfaces, reads and writes KMC once kmc_format is imported."""
 
+import io
+import subprocess
+import sys
+
+import imageio
+import imageio.config
 import imageio.v2
 import imageio.v3
 import numpy as np
@@ -16,10 +22,12 @@ ARRAYS = {
     "bool": RNG.random((9, 12)) < 0.5,
     "uint16": RNG.integers(0, 65536, (9, 12), dtype=np.uint16),
 }
+RGB = ARRAYS["rgb"]
+both = pytest.mark.parametrize("api", [imageio.v2, imageio.v3], ids=["v2", "v3"])
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-@pytest.mark.parametrize("api", [imageio.v2, imageio.v3], ids=["v2", "v3"])
+@both
 def test_round_trip(tmp_path, api, name):
     array, path = ARRAYS[name], tmp_path / "x.kmc"
     if name == "bool" and api is imageio.v2:
@@ -31,19 +39,92 @@ def test_round_trip(tmp_path, api, name):
     assert np.array_equal(np.asarray(api.imread(path)), array)
 
 
-@pytest.mark.parametrize("api", [imageio.v2, imageio.v3], ids=["v2", "v3"])
+@both
 def test_options_reach_the_encoder(tmp_path, api):
     path = tmp_path / "x.kmc"
-    api.imwrite(path, ARRAYS["rgb"], k=32)
+    api.imwrite(path, RGB, k=32)
     assert kmc_format.read_header(path).k == 32
     with pytest.raises(ValueError, match="k must be"):
-        api.imwrite(tmp_path / "y.kmc", ARRAYS["rgb"], k=-1)
+        api.imwrite(tmp_path / "y.kmc", RGB, k=-1)
 
 
-def test_bytes_and_properties(tmp_path):
+@pytest.mark.parametrize("name", ARRAYS)
+def test_bytes_out_and_in(name):
+    data = imageio.v3.imwrite("<bytes>", ARRAYS[name], extension=".kmc", k=256)
+    assert data.startswith(b"\x8bKMC")
+    for source in (data, io.BytesIO(data)):
+        assert np.array_equal(imageio.v3.imread(source), ARRAYS[name])
+        assert np.array_equal(imageio.v3.imread(source, extension=".kmc"), ARRAYS[name])
+
+
+def test_file_objects():
+    file = io.BytesIO()
+    imageio.v3.imwrite(file, RGB, extension=".kmc")
+    assert np.array_equal(kmc_format.decode(file.getvalue()).expand(), RGB)
+    assert not file.closed
+
+
+@pytest.mark.parametrize("name", ["KMC", "kmc", ".kmc"])
+def test_a_format_by_name_in_v2(tmp_path, name):
+    path = tmp_path / "without-extension"
+    imageio.v2.imwrite(path, RGB, format=name)
+    assert kmc_format.read_header(path).k == 108
+    assert np.array_equal(imageio.v2.imread(path, format=name), RGB)
+    data = imageio.v2.imwrite("<bytes>", RGB, format=name)
+    assert np.array_equal(imageio.v2.imread(data, format=name), RGB)
+
+
+def test_several_images_of_v2_are_one(tmp_path):
     path = tmp_path / "x.kmc"
-    imageio.v3.imwrite(path, ARRAYS["rgb"])
-    assert np.array_equal(imageio.v3.imread(path.read_bytes()), ARRAYS["rgb"])
-    assert imageio.v3.improps(path).shape == (9, 12, 3)
-    assert imageio.v3.immeta(path)["k"] == 108
-    assert [frame.shape for frame in imageio.v3.imiter(path)] == [(9, 12, 3)]
+    imageio.v2.mimwrite(path, [RGB])
+    assert [np.array_equal(image, RGB) for image in imageio.v2.mimread(path)] == [True]
+
+
+def test_properties_and_metadata(tmp_path):
+    path = tmp_path / "x.kmc"
+    imageio.v3.imwrite(path, RGB, dpi=(72, 72))
+    properties = imageio.v3.improps(path)
+    assert (properties.shape, properties.dtype, properties.is_batch) == ((9, 12, 3), np.uint8, False)
+    metadata = imageio.v3.immeta(path)
+    assert (metadata["mode"], metadata["k"], metadata["dpi"]) == ("RGB", 108, (72.0, 72.0))
+    assert [np.array_equal(frame, RGB) for frame in imageio.v3.imiter(path)] == [True]
+
+
+def test_opening_to_read_and_to_write(tmp_path):
+    path = tmp_path / "x.kmc"
+    with imageio.v3.imopen(path, "w") as file:
+        assert type(file).__name__ == "PillowPlugin"
+        file.write(RGB, k=20)
+    with imageio.v3.imopen(path, "r") as file:
+        assert np.array_equal(file.read(), kmc_format.decode(path).expand())
+        assert file.metadata()["k"] == 20
+
+
+def test_damage_is_an_error():
+    data = kmc_format.encode(RGB)
+    with pytest.raises(OSError, match="truncated"):
+        imageio.v3.imread(data[:-5], plugin="pillow")
+
+
+def test_the_extension_is_listed_once():
+    kmc_format.register()
+    assert [entry.extension for entry in imageio.config.extension_list].count(".kmc") == 1
+    (entry,) = imageio.config.known_extensions[".kmc"]
+    assert entry.priority == ["pillow"]
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "kmc_format, imageio.v3",
+        "imageio.v3, kmc_format",
+        "imageio.config, kmc_format, imageio.v3",
+        "PIL.Image, kmc_format, imageio.config, imageio.v3",
+    ],
+)
+def test_it_is_known_whichever_is_imported_first(imports):
+    script = f"import {imports}, numpy\n"
+    script += "data = imageio.v3.imwrite('<bytes>', numpy.eye(9, dtype=numpy.uint8), extension='.kmc')\n"
+    script += "print(data[1:4].decode(), len(imageio.config.known_extensions['.kmc']))"
+    command = [sys.executable, "-P", "-c", script]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["KMC", "1"]
