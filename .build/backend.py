@@ -43,7 +43,7 @@ def _sanitize(given: str) -> None:
         if name not in SANITIZERS:
             raise SystemExit(f"sanitize={given}: {name!r} is none of {', '.join(SANITIZERS)}")
     sanitize = f"-fsanitize={','.join(names)}"
-    flags = [sanitize, "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
+    flags = [sanitize, "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g1", "-O1"]
     finish, compile_extension = build.finalize_options, build_ext.build_extension
 
     def finalize_options(self: build) -> None:
