@@ -432,7 +432,7 @@ def open_region(source: Source, box: tuple[int, int, int, int], *, threads: int 
     [[1, 2], [9, 10]]
     """
     with _opened(source) as file:
-        if not file.seekable():
+        if not (hasattr(file, "seek") and getattr(file, "seekable", lambda: True)()):
             raise UnsupportedOperation("open_region needs a file that can seek; decode reads any file")
         reader = Reader(file)
         header = codec.read_header(reader)

@@ -114,10 +114,9 @@ def _files() -> dict[str, str]:
 
 
 def _folder() -> Path:
-    """Return the folder of packages that this one lies in, if Python looks for .pth files there."""
+    """Return this environment's folder of packages; the user's, where this one was installed for the user."""
     here = Path(__file__).resolve().parent.parent
-    searched = [Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())]
-    return here if here in searched else Path(sysconfig.get_path("purelib"))
+    return here if here == Path(site.getusersitepackages()).resolve() else Path(sysconfig.get_path("purelib"))
 
 
 if __name__ == "__main__":

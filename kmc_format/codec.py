@@ -207,29 +207,29 @@ def decode(
     grid = header.front.grid
     box = box or Box(0, 0, *header.size)
     order = functools.cache(functools.partial(coding_order, header.codebook))  # packed labels need none
-    numbers = list(grid.touched(box))
-    first, last = grid.tile(numbers[0]), grid.tile(numbers[-1])
-    read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
-    # A single tile is the whole picture; several are put together as they come.
-    alone = first == box
-    labels = np.zeros((0, 0) if alone else _shape(box), label_dtype(header.k))
+    dtype = label_dtype(header.k)
 
-    def decode_tile(tile: Tile) -> Array:
+    def labels_of(tile: Tile) -> Array:
         try:
-            part = _decode_tile(tile, header.k, order)
+            return _decode_tile(tile, header.k, order)
         except KMCError:
             if not tolerant:
                 raise
-            part = np.zeros(_shape(tile.box), labels.dtype)
-        if alone:
-            return part
-        common = _common(tile.box, box)
-        labels[_within(box, common)] = part[_within(tile.box, common)]
-        return part[:0]
+            return np.zeros(_shape(tile.box), dtype)
 
-    tiles = container.read_tiles(reader, header.front, numbers)
-    parts = map_tiles(decode_tile, tiles, read, threads)
-    labels = parts[0] if alone else labels
+    tiles = container.read_tiles(reader, header.front, grid.touched(box))
+    first, last = (grid.tile(grid.at(*corner)) for corner in (box[:2], (box.right - 1, box.lower - 1)))
+    if first == box:
+        labels = labels_of(next(tiles))
+    else:
+        labels = np.zeros(_shape(box), dtype)
+
+        def place(tile: Tile) -> None:
+            common = _common(tile.box, box)
+            labels[_within(box, common)] = labels_of(tile)[_within(tile.box, common)]
+
+        read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
+        map_tiles(place, tiles, read, threads)
     codebook = with_alpha(header.codebook, header.metadata.get("transparency"))
     return Indexed(codebook, labels, header.mode)
 

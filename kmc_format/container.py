@@ -82,6 +82,10 @@ class Grid:
         right, lower = left + self.tile_width, upper + self.tile_height
         return Box(left, upper, min(right, self.width), min(lower, self.height))
 
+    def at(self, x: int, y: int) -> int:
+        """Return the number of the tile that a pixel lies in."""
+        return y // self.tile_height * self.columns + x // self.tile_width
+
     def touched(self, box: Box) -> Iterator[int]:
         """Return the numbers of the tiles that a box touches, in order."""
         rows = range(box.upper // self.tile_height, -(-box.lower // self.tile_height))

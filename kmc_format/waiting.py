@@ -26,7 +26,10 @@ def _tell(module: "Any") -> None:
     """Run `registration`, of the package that is installed now, without importing the package."""
     from importlib.util import find_spec, module_from_spec, spec_from_file_location
 
-    package = find_spec("kmc_format")
+    try:
+        package = find_spec("kmc_format")
+    except ValueError:  # it is being imported in a way of its own; that is no matter of this program's
+        return
     for folder in (package and package.submodule_search_locations) or ():
         path = os.path.join(folder, "registration.py")  # noqa: PTH118  # pathlib is slow to import
         spec = spec_from_file_location("_kmc_format_registration", path)

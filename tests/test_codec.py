@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import indexed_pictures, resealed, smooth
 
@@ -30,6 +30,7 @@ def read(data, **options):
 
 
 @given(indexed_pictures(), tiles, metadata)
+@settings(deadline=None)
 def test_round_trip(picture, tile, given_metadata):
     data = codec.encode(picture, tile=tile, metadata=given_metadata)
     header, decoded = read(data + b"and something else")

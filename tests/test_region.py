@@ -52,7 +52,7 @@ def test_any_box_of_any_tiles(box, tile):
 
 
 @given(boxes())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_the_tiles_that_a_box_touches(box):
     grid = Grid(70, 50, 16, 20)
     left, upper, right, lower = box
