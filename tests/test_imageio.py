@@ -10,6 +10,7 @@ import imageio.v2
 import imageio.v3
 import numpy as np
 import pytest
+from PIL import Image
 
 import kmc_format
 
@@ -74,20 +75,63 @@ def test_a_format_by_name_in_v2(tmp_path, name):
     assert np.array_equal(imageio.v2.imread(data, format=name), RGB)
 
 
-def test_several_images_of_v2_are_one(tmp_path):
+def test_a_list_of_one_image(tmp_path):
     path = tmp_path / "x.kmc"
     imageio.v2.mimwrite(path, [RGB])
     assert [np.array_equal(image, RGB) for image in imageio.v2.mimread(path)] == [True]
+    imageio.v3.imwrite(path, [RGB])
+    assert [np.array_equal(image, RGB) for image in imageio.v3.imiter(path)] == [True]
+    assert np.array_equal(imageio.v3.imread(path, index=...), [RGB])
 
 
-def test_properties_and_metadata(tmp_path):
+@pytest.mark.parametrize("name", ["KMC", "BMP"])
+def test_a_second_image_is_refused_as_in_every_format_of_one_frame(name):
+    with imageio.v3.imopen("<bytes>", "w", extension=f".{name.lower()}") as file:
+        with pytest.raises(KeyError, match=name):
+            file.write([RGB, RGB])
+        file.images_to_write.clear()  # or else closing tries again
+
+
+def test_readers_and_writers_of_v2(tmp_path):
+    path = tmp_path / "x.kmc"
+    with imageio.v2.get_writer(path) as writer:
+        writer.append_data(RGB)
+    with imageio.v2.get_reader(path) as reader:
+        assert len(reader) == 1
+        assert np.array_equal(reader.get_data(0), RGB)
+        assert reader.get_meta_data()["k"] == 108
+        with pytest.raises(EOFError):
+            reader.get_data(1)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_properties_are_those_of_the_array(name):
+    array = ARRAYS[name]
+    properties = imageio.v3.improps(kmc_format.encode(array, k=256))
+    assert (properties.shape, properties.dtype, properties.is_batch) == (array.shape, array.dtype, False)
+
+
+def test_metadata(tmp_path):
     path = tmp_path / "x.kmc"
     imageio.v3.imwrite(path, RGB, dpi=(72, 72))
-    properties = imageio.v3.improps(path)
-    assert (properties.shape, properties.dtype, properties.is_batch) == ((9, 12, 3), np.uint8, False)
     metadata = imageio.v3.immeta(path)
     assert (metadata["mode"], metadata["k"], metadata["dpi"]) == ("RGB", 108, (72.0, 72.0))
-    assert [np.array_equal(frame, RGB) for frame in imageio.v3.imiter(path)] == [True]
+
+
+def test_pictures_are_turned_as_exif_says():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = imageio.v3.imwrite("<bytes>", RGB, extension=".kmc", exif=exif)
+    assert np.array_equal(imageio.v3.imread(data), RGB)
+    assert np.array_equal(imageio.v3.imread(data, rotate=True), np.rot90(RGB, k=3))
+
+
+def test_a_palette_image_is_read_in_colour_and_as_labels_on_request():
+    mask = Image.fromarray(ARRAYS["grey"] % 5)
+    mask.putpalette(range(15))
+    data = kmc_format.encode(mask)
+    assert np.array_equal(imageio.v3.imread(data), np.asarray(mask.convert("RGB")))
+    assert np.array_equal(imageio.v3.imread(data, mode="P"), np.asarray(mask))
 
 
 def test_opening_to_read_and_to_write(tmp_path):
@@ -100,10 +144,19 @@ def test_opening_to_read_and_to_write(tmp_path):
         assert file.metadata()["k"] == 20
 
 
-def test_damage_is_an_error():
-    data = kmc_format.encode(RGB)
+@pytest.mark.parametrize(
+    ("api", "options"),
+    [
+        (imageio.v2, {}),
+        (imageio.v2, {"format": "KMC"}),
+        (imageio.v3, {}),
+        (imageio.v3, {"extension": ".kmc"}),
+        (imageio.v3, {"plugin": "pillow"}),
+    ],
+)
+def test_damage_is_an_error(api, options):
     with pytest.raises(OSError, match="truncated"):
-        imageio.v3.imread(data[:-5], plugin="pillow")
+        api.imread(kmc_format.encode(RGB)[:-5], **options)
 
 
 def test_the_extension_is_listed_once():
