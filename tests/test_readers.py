@@ -1,13 +1,15 @@
 """Programs that read with Pillow read KMC: the real ones, where they are installed."""
 
+import hashlib
 import io
 import multiprocessing
-from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from support import save, smooth
+from support import load, save, smooth
 
 import kmc_format
 
@@ -43,39 +45,54 @@ def test_scikit_image(path):
 # --- Loaders of training data -----------------------------------------------------------------
 
 
+# A program of its own, as worker processes import the one that started them.
+TRAINING = """
+import hashlib
+import multiprocessing
+import sys
+from pathlib import Path
+
+import kmc_format
+from PIL import Image
+
+
 class Folder:
-    """A data set of a folder of folders, as torchvision's `ImageFolder` and Keras make it."""
+    'A data set of a folder of folders, as ImageFolder of torchvision makes it.'
 
     def __init__(self, root):
-        self.classes = sorted(path.name for path in Path(root).iterdir())
-        self.samples = [(path, path.parent.name) for path in sorted(Path(root).glob("*/*.kmc"))]
+        self.paths = sorted(Path(root).glob("*/*.kmc"))
+        self.classes = sorted({path.parent.name for path in self.paths})
 
     def __getitem__(self, number):
-        path, name = self.samples[number]
-        with open(path, "rb") as file:  # noqa: PTH123  # as they do
-            return np.asarray(Image.open(file).convert("RGB")), self.classes.index(name)
-
-    def __len__(self):
-        return len(self.samples)
+        path = self.paths[number]
+        with open(path, "rb") as file:
+            image = Image.open(file).convert("RGB")
+        return hashlib.sha256(image.tobytes()).hexdigest(), self.classes.index(path.parent.name)
 
 
-def load_sample(root, number):
-    """What a worker does: it is a new process, in which this module is imported anew."""
-    pixels, target = Folder(root)[number]
-    return pixels.tobytes(), target
+if __name__ == "__main__":
+    folder = Folder(sys.argv[1])
+    numbers = range(len(folder.paths))
+    with multiprocessing.get_context("spawn").Pool(2) as workers:
+        samples = workers.map(folder.__getitem__, numbers)
+    for digest, target in samples:
+        print(target, digest)
+"""
 
 
-def test_a_folder_of_images(tmp_path):
-    for number, name in enumerate(["cat", "cat", "dog"]):
-        (tmp_path / name).mkdir(exist_ok=True)
-        smooth((40 + number, 30)).save(tmp_path / name / f"{number}.kmc", k=9)
-    folder = Folder(tmp_path)
-    here = [load_sample(tmp_path, number) for number in range(len(folder))]
-    assert [target for _, target in here] == [0, 0, 1]
-    assert [len(pixels) for pixels, _ in here] == [40 * 90, 41 * 90, 42 * 90]
+def test_a_folder_of_images_loaded_by_worker_processes(tmp_path):
+    program, expected = tmp_path / "training.py", []
+    program.write_text(TRAINING)
+    for target, (mode, name) in enumerate([("RGBA", "cat"), ("P", "dog"), ("L", "owl")]):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        data = save(smooth((40 + target, 30), mode), k=9)
+        (tmp_path / "data" / name / "0.kmc").write_bytes(data)
+        expected += [str(target), hashlib.sha256(load(data).convert("RGB").tobytes()).hexdigest()]
+    command = [sys.executable, "-P", "-W", "error::ResourceWarning", program, tmp_path / "data"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == expected
 
 
-def test_a_loader_with_worker_processes(path):
+def test_images_come_back_from_worker_processes(path):
     context = multiprocessing.get_context("spawn")
     with context.Pool(2, initializer=kmc_format.register) as pool:
         images = pool.map(Image.open, [str(path)] * 4)  # what is pickled back is loaded
@@ -85,13 +102,50 @@ def test_a_loader_with_worker_processes(path):
 # --- Documents and uploads --------------------------------------------------------------------
 
 
-def test_reportlab(path):
+@pytest.fixture
+def drawn():
+    """A function that makes a PDF with one image by ReportLab."""
     canvas = pytest.importorskip("reportlab.pdfgen.canvas")
-    document = io.BytesIO()
-    page = canvas.Canvas(document, pageCompression=0)
-    page.drawImage(str(path), 10, 10)
-    page.save()
-    assert b"/Width 96" in document.getvalue()
+
+    def draw(source, **options):
+        page = canvas.Canvas(io.BytesIO(), pageCompression=0, invariant=True)
+        page.drawImage(source, 10, 10, **options)
+        return page.getpdfdata()
+
+    return draw
+
+
+def as_png(image):
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mask", [None, "auto"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_reportlab_draws_what_it_draws_of_png(drawn, mode, mask):
+    from reportlab.lib.utils import ImageReader
+
+    data = save(smooth(mode="RGB" if mode == "P" else "RGBA").convert(mode), k=20)
+    kmc, png = (ImageReader(io.BytesIO(file)) for file in (data, as_png(load(data))))
+    document = drawn(kmc, mask=mask)
+    assert document == drawn(png, mask=mask)
+    assert (b"/SMask" in document) == (mask == "auto" and mode in ("LA", "RGBA"))
+
+
+def test_reportlab_draws_from_a_path(drawn, path):
+    assert drawn(str(path)).replace(b"x.kmc", b"") == drawn(path).replace(b"x.kmc", b"")
+    assert b"/Width 96" in drawn(str(path))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_img2pdf(mode):
+    img2pdf, pikepdf = pytest.importorskip("img2pdf"), pytest.importorskip("pikepdf")
+    data = save(smooth().convert(mode), k=20)
+    with pikepdf.open(io.BytesIO(img2pdf.convert(data))) as document:
+        (drawing,) = document.pages[0].Resources.XObject.values()
+        image = pikepdf.PdfImage(drawing).as_pil_image()
+    assert np.array_equal(np.asarray(image.convert("RGB")), np.asarray(load(data).convert("RGB")))
 
 
 @pytest.fixture(scope="module")
@@ -107,24 +161,46 @@ def image_field():
     return ImageField()
 
 
-def upload(data):
+def small_upload(data, name="x.kmc"):
     from django.core.files.uploadedfile import SimpleUploadedFile
 
-    return SimpleUploadedFile("x.kmc", data, content_type="application/octet-stream")
+    return SimpleUploadedFile(name, data, content_type="application/octet-stream")
 
 
-def test_django_takes_an_upload(image_field):
-    cleaned = image_field.clean(upload(FILE))
-    assert (cleaned.image.format, cleaned.content_type) == ("KMC", "image/x-kmc")
-    assert cleaned.read() == FILE
+def large_upload(data):
+    from django.core.files.uploadedfile import TemporaryUploadedFile
+
+    upload = TemporaryUploadedFile("x.kmc", "image/x-kmc", len(data), None)
+    upload.write(data)
+    upload.flush()
+    upload.seek(0)
+    return upload
 
 
-@pytest.mark.parametrize("data", [DAMAGED, FILE[:-1], FILE[:30], b"text"])
-def test_django_refuses_what_is_damaged(image_field, data):
+@pytest.mark.parametrize("upload", [small_upload, large_upload])
+def test_django_takes_an_upload(image_field, upload):
+    with upload(FILE) as file:
+        cleaned = image_field.clean(file)
+        assert (cleaned.image.format, cleaned.content_type) == ("KMC", "image/x-kmc")
+        assert cleaned.read() == FILE
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        (DAMAGED, "x.kmc", "valid image"),
+        (FILE[:-1], "x.kmc", "valid image"),
+        (FILE[:30], "x.kmc", "valid image"),
+        (b"text", "x.kmc", "valid image"),
+        (FILE, "x.kmz", "extension"),
+    ],
+    ids=["damaged", "cut", "cut in the header", "text", "misnamed"],
+)
+def test_django_refuses(image_field, data, name, message):
     from django.core.exceptions import ValidationError
 
-    with pytest.raises(ValidationError, match="valid image"):
-        image_field.clean(upload(data))
+    with pytest.raises(ValidationError, match=message):
+        image_field.clean(small_upload(data, name))
 
 
 def test_an_upload_checked_in_flask():
