@@ -95,6 +95,16 @@ def test_no_file_is_left_open(tmp_path, loading, closing):
     assert not caught
 
 
+def test_a_file_that_fails_verification_is_closed(tmp_path):
+    path = tmp_path / "x.kmc"
+    path.write_bytes(FILE[:-5])
+    image = Image.open(path)
+    file = image.fp
+    with pytest.raises(OSError, match="truncated"):
+        image.verify()
+    assert file.closed
+
+
 @pytest.mark.parametrize(
     "exif", [b"Exif\0\0", b"no exif at all", b"Exif\0\0MM\0*\0\0\xff\xff", b"II*\0\x08\0\0\0\x09"]
 )
