@@ -126,7 +126,8 @@ class KMCImageFile(ImageFile.ImageFile):
             codec.verify(Reader(fp, header.front.start), header)
         except KMCError as error:
             raise OSError(str(error)) from error
-        super().verify()
+        finally:
+            super().verify()  # which closes the file, if it is ours
 
     def load_seek(self, pos: int) -> None:
         """Tell `PIL.ImageFile.Parser`, by being here, to gather the whole file first."""
