@@ -190,7 +190,8 @@ def write(
     Parameters
     ----------
     path : str or PathLike
-        Where to.
+        Where to, in a folder that can be written to. Links are followed, and permissions kept; other
+        names (hard links) of an old file keep that. A pipe, also as ``/dev/stdout``, is written to.
     picture, k, **options
         As for `encode`.
 
@@ -213,6 +214,8 @@ def write(
     """
     from . import files
 
+    if not isinstance(path, (str, PathLike)):  # known before the picture is coded, which may take long
+        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}; encode gives the bytes")
     files.write_whole(path, encode(picture, k, **options))
 
 

@@ -15,15 +15,17 @@ def write_whole(path: str | PathLike[str], data: bytes) -> None:
     Parameters
     ----------
     path : str or PathLike
-        Where links lead is written, and keeps its permissions. What is not a regular file, such as a
-        pipe, is written as it is.
+        Where symbolic links lead is written, and keeps its permissions. The file is a new one all
+        the same: it belongs to who writes it, and other names (hard links) keep the old file. What
+        is not a regular file, such as a pipe, or has no name any more, is written as it is.
     data : bytes
         All that the file is to hold.
 
     Raises
     ------
     OSError
-        If it cannot be written; then the old file is as it was, and no other is left.
+        If it cannot be written, or its folder cannot; then the old file is as it was, and no other
+        is left.
 
     Examples
     --------
@@ -33,13 +35,33 @@ def write_whole(path: str | PathLike[str], data: bytes) -> None:
     ...     os.listdir(folder)
     ['new']
     """
-    target = Path(path).resolve()
-    mode = target.stat().st_mode if target.exists() else None
-    if mode is not None and not stat.S_ISREG(mode):
-        target.write_bytes(data)
+    old = _status(path)
+    target = Path(os.path.realpath(path))
+    if old is None and os.path.basename(path) in ("", os.curdir, os.pardir):  # noqa: PTH119  # pathlib hides it
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    # Links to pipes and to deleted files, as in /dev/fd, lead nowhere by name.
+    if old is not None and not (stat.S_ISREG(old.st_mode) and _is_at(old, target)):
+        Path(path).write_bytes(data)
         return
-    if mode is not None and not os.access(target, os.W_OK):
+    if old is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "The file is read-only", str(target))
+    _replace(target, data, old)
+
+
+def _status(path: str | PathLike[str]) -> os.stat_result | None:
+    """Return what there is at a path, links followed, or None where nothing is."""
+    try:
+        return os.stat(path)  # noqa: PTH116  # pathlib would take slashes off
+    except FileNotFoundError:
+        return None
+
+
+def _is_at(status: os.stat_result, path: Path) -> bool:
+    other = _status(path)
+    return other is not None and os.path.samestat(status, other)
+
+
+def _replace(target: Path, data: bytes, old: os.stat_result | None) -> None:
     # A name that no other process or thread takes; of a long one the beginning, as 255 bytes are the most.
     temporary = target.with_name(f".{target.name[:40]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
@@ -47,8 +69,8 @@ def write_whole(path: str | PathLike[str], data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if mode is not None:
-            temporary.chmod(stat.S_IMODE(mode))
+        if old is not None:
+            temporary.chmod(stat.S_IMODE(old.st_mode))
         temporary.replace(target)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error

@@ -1,12 +1,14 @@
 """Whatever the package writes itself is whole at any time, and nothing else is left or lost."""
 
 import errno
+import io
 import os
 import stat
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +128,58 @@ def test_a_pipe_is_written_to(tmp_path):
     thread.join()
     assert read == [b"data"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/fd/0").exists(), reason="there are no paths of open files")
+def test_a_pipe_without_a_name_is_written_to():
+    read, write = os.pipe()
+    files.write_whole(f"/dev/fd/{write}", b"data")  # as >(command) in a shell, or /dev/stdout
+    assert os.read(read, 9) == b"data"
+    os.close(read)
+    os.close(write)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there such a path leads to the file")
+def test_a_deleted_file_is_written_to(tmp_path):
+    with (tmp_path / "x").open("w+b") as file:
+        Path(file.name).unlink()
+        files.write_whole(f"/dev/fd/{file.fileno()}", b"data")
+        assert file.read() == b"data"
+    assert not names(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_links_in_a_circle(tmp_path):
+    (tmp_path / "x").symlink_to("y")
+    (tmp_path / "y").symlink_to("x")
+    with pytest.raises(OSError, match=r".") as caught:
+        files.write_whole(tmp_path / "x", b"data")
+    assert caught.value.errno == errno.ELOOP
+    assert names(tmp_path) == ["x", "y"]
+
+
+def test_other_names_keep_the_old_file(tmp_path):
+    path, other = tmp_path / "x", tmp_path / "other"
+    path.write_bytes(b"old")
+    other.hardlink_to(path)
+    files.write_whole(path, b"new")
+    assert (path.read_bytes(), other.read_bytes()) == (b"new", b"old")
+
+
+@pytest.mark.parametrize("name", ["new/", "new/.", "x/"])
+def test_the_name_of_a_folder_makes_no_file(tmp_path, name):
+    (tmp_path / "x").write_bytes(b"old")
+    with pytest.raises(OSError, match=r"."):
+        kmc_format.write(f"{tmp_path}/{name}", smooth(), 3)
+    assert names(tmp_path) == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("path", [io.BytesIO(), b"x.kmc", None])
+def test_what_is_no_path_is_refused_before_coding(monkeypatch, path):
+    monkeypatch.setattr(kmc_format, "encode", lambda *_: pytest.fail("coded"))
+    with pytest.raises(TypeError, match=f"path must be .* not {type(path).__name__}"):
+        kmc_format.write(path, smooth())
 
 
 def test_a_long_name(tmp_path):
