@@ -27,8 +27,8 @@ from .files import write_whole
 
 MODULE = "_kmc_format_autoload"
 
-# A removed package, or a removed module, must never print a traceback at the start of Python.
-_PTH = f"import sys; exec('try:\\n import {MODULE}\\n {MODULE}.start()\\nexcept ImportError:\\n pass')\n"
+# A removed package, or a removed or damaged module, must never print a traceback at the start of Python.
+_PTH = f"import sys; exec('try:\\n import {MODULE}\\n {MODULE}.start()\\nexcept Exception:\\n pass')\n"
 _START = f"{MODULE}:start\n"  # PEP 829; beside it, Python does not execute the .pth file
 
 

@@ -32,8 +32,11 @@ def register() -> None:
 
 
 def tell(module: "Any") -> None:
-    """Tell `PIL.Image`, or the module of imageio that lists extensions, about KMC."""
-    (_tell_pillow if module.__name__ == "PIL.Image" else _tell_imageio)(module)
+    """Tell `PIL.Image`, or the module of imageio that lists extensions, about KMC; no other."""
+    if module.__name__ == "PIL.Image":
+        _tell_pillow(module)
+    elif module.__name__ == "imageio.config.extensions":
+        _tell_imageio(module)
 
 
 def _tell_pillow(pillow: "Any") -> None:

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import types
 import venv
-from importlib.machinery import PathFinder
+import zipfile
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -99,6 +101,8 @@ def test_a_removed_package_leaves_no_traceback(environment):
         )
         script += "from PIL import Image; print('.kmc' in Image.EXTENSION)"
         assert run(python, "-c", script) == "False"
+        (packages / "_kmc_format_autoload.py").write_text("damaged (", "utf-8")
+        assert run(python, "-c", "print('quiet')") == "quiet"
         (packages / "_kmc_format_autoload.py").unlink()
         assert run(python, "-c", "print('quiet')") == "quiet"
     finally:
@@ -229,6 +233,130 @@ def test_a_module_that_fails_is_waited_for_again(called, tmp_path):
     import awaited
 
     assert called == [awaited]
+
+
+def test_a_module_that_another_thread_is_executing_is_waited_for(called, tmp_path):
+    executing, going_on = threading.Event(), threading.Event()
+    (tmp_path / "awaited.py").write_text("executing.set()\ngoing_on.wait()\nvalue = 7\n", "utf-8")
+    builtins = {"executing": executing, "going_on": going_on}
+    threads = [
+        threading.Thread(target=__import__, args=("awaited",)),
+        threading.Thread(
+            target=waiting.when_imported, args=("awaited", lambda module: called.append(module.value))
+        ),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, event in builtins.items():
+            patch.setattr("builtins." + name, event, raising=False)
+        threads[0].start()
+        executing.wait()
+        threads[1].start()
+        threads[1].join(0.1)
+        assert not called
+        going_on.set()
+        for thread in threads:
+            thread.join()
+    assert called == [7]
+
+
+def test_a_module_that_may_not_be_imported_is_left_alone(called, monkeypatch):
+    monkeypatch.setitem(sys.modules, "awaited", None)
+    waiting.when_imported("awaited", called.append)
+    with pytest.raises(ModuleNotFoundError):
+        import awaited  # noqa: F401
+    assert not called
+
+
+@pytest.fixture
+def zipped(tmp_path, monkeypatch):
+    """A module `beside` that comes from the same loader as the awaited one, which imports it."""
+    path = tmp_path / "modules.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("awaited.py", "import beside\nvalue = 8\n")
+        file.writestr("beside.py", "value = 9\n")
+    monkeypatch.syspath_prepend(path)
+    yield
+    sys.modules.pop("beside", None)
+
+
+@pytest.mark.parametrize("names", [("awaited",), ("awaited", "beside"), ("beside", "awaited")])
+def test_a_loader_of_many_modules_tells_of_the_right_ones(called, zipped, names):
+    for name in names:
+        waiting.when_imported(name, lambda module: called.append(module.__name__))
+        find_spec(name)  # looked up, but not executed
+    import beside
+
+    assert called == ["beside"] * ("beside" in names)
+    import awaited
+
+    assert sorted(called) == sorted(names)
+    assert awaited.__loader__ is beside.__loader__
+    assert not finders()
+    if names[0] == "awaited":  # the other way round, what is left only calls the loader
+        assert "exec_module" not in vars(awaited.__loader__)
+
+
+class SlottedLoader:
+    __slots__ = ()
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        module.value = 10
+
+
+class ClassLoader:
+    create_module = classmethod(SlottedLoader.create_module)
+    exec_module = classmethod(SlottedLoader.exec_module)
+
+
+class OldLoader:
+    def load_module(self, name):
+        raise NotImplementedError  # Python 3.15 calls it no more
+
+
+@pytest.mark.parametrize("loader", [SlottedLoader(), ClassLoader, OldLoader(), None], ids=repr)
+def test_loaders_that_cannot_tell_are_left_alone(called, monkeypatch, loader):
+    spec = ModuleSpec("awaited", loader)
+    finder = types.SimpleNamespace(find_spec=lambda name, *_: spec if name == "awaited" else None)
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    waiting.when_imported("awaited", called.append)
+    assert find_spec("awaited") is spec
+    if hasattr(loader, "exec_module"):
+        import awaited
+
+        assert awaited.value == 10
+    assert not called
+
+
+def test_finders_of_an_old_kind_are_passed_over(called, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [object(), *sys.meta_path])
+    waiting.when_imported("awaited", called.append)
+    import awaited
+
+    assert called == [awaited]
+
+
+@pytest.mark.parametrize("damage", ["a finder that fails", "a registration that is no Python"])
+def test_what_is_wrong_with_the_package_is_no_matter_of_the_programs(tmp_path, monkeypatch, damage):
+    def find(name):
+        if damage.startswith("a finder"):
+            raise RuntimeError(name)
+        package = ModuleSpec(name, None, is_package=True)
+        package.submodule_search_locations.append(str(tmp_path))
+        return package
+
+    (tmp_path / "registration.py").write_text("damaged (", "utf-8")
+    monkeypatch.setattr("importlib.util.find_spec", find)
+    waiting._tell(sys)
+
+
+def test_only_pillow_and_imageio_are_told():
+    other = types.ModuleType("other")
+    other.known_extensions = {}
+    registration.tell(other)
+    assert not other.known_extensions
 
 
 def test_every_file_begins_as_registration_knows():
