@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -235,3 +236,16 @@ def test_transparency_replaces_the_alpha_it_names():
     codebook = np.array([[1, 2, 3, 40], [5, 6, 7, 80]], np.uint8)
     data = codec.encode(Indexed(codebook, np.array([[0, 1]]), "P"), metadata={"transparency": 1})
     assert read(data)[1].codebook.tolist() == [[1, 2, 3, 40], [5, 6, 7, 0]]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_decoded_tiles_are_let_go_as_they_are_placed(threads):
+    labels = np.random.default_rng(0).integers(0, 200, (1000, 1000), np.uint8)
+    data = kmc_format.encode(Indexed(np.zeros((200, 3), np.uint8), labels), tile=100, effort=0)
+    kmc_format.decode(data, threads=threads)  # imports what threads need
+    tracemalloc.start()
+    try:
+        kmc_format.decode(data, threads=threads)
+        assert tracemalloc.get_traced_memory()[1] < 1.7 * labels.nbytes  # all kept: 2.1
+    finally:
+        tracemalloc.stop()
