@@ -66,6 +66,8 @@ class KMCImageFile(ImageFile.ImageFile):
     ) -> tuple[str, tuple[int, int, float, float]] | None:
         """Load the labels as they are: mode P, with the codebook as palette.
 
+        Its alpha, where there is one, becomes ``info["transparency"]``, as in a PNG.
+
         Parameters
         ----------
         mode : str or None
@@ -94,8 +96,15 @@ class KMCImageFile(ImageFile.ImageFile):
             return None
         if mode == "P" and not _fits_palette(self._header.codebook):
             return None
+        codebook = self._header.codebook
+        if self._header.mode in ("LA", "RGBA"):
+            # As PNG has it: alpha in the palette itself is lost when an image is pickled or copied deeply.
+            self.info.pop("transparency", None)
+            if mode == "P":
+                self.info["transparency"] = codebook[:, -1].tobytes()
+                codebook = codebook[:, :-1]
         self._mode = mode
-        self.palette = _palette(self._header.codebook) if mode == "P" else None
+        self.palette = _palette(codebook) if mode == "P" else None
         return mode, (0, 0, *self.size)
 
     def load(self) -> Any:

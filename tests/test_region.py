@@ -1,6 +1,8 @@
 """Parts of a picture, and labels as they are, without reading or expanding the rest."""
 
+import copy
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -172,13 +174,39 @@ def test_draft_gives_the_labels(mode):
     assert image.draft(mode, None) is None  # as the labels are loaded
 
 
-def test_draft_may_be_taken_back():
-    data = save(smooth(), k=20)
+def saved_and_opened(image, name):
+    file = io.BytesIO()
+    image.save(file, name)
+    return Image.open(file)
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_the_alpha_of_a_draft_outlives_copies_and_files(mode, loaded):
+    data = save(smooth(mode="RGBA").convert(mode), k=20)
     image = Image.open(io.BytesIO(data))
     image.draft("P", None)
-    assert image.draft("RGB", (9, 9)) == ("RGB", (0, 0, 96, 64))
+    if loaded:
+        image.load()
+    expected = load(data).convert("RGBA").tobytes()
+    assert len(set(load(data).getchannel("A").tobytes())) > 5
+    others = [pickle.loads(pickle.dumps(image)), copy.deepcopy(image), copy.copy(image), image.copy()]
+    for other in (image, *others, saved_and_opened(image, "PNG"), saved_and_opened(image, "KMC")):
+        assert other.mode == "P"
+        assert other.has_transparency_data
+        assert np.array_equal(np.asarray(other), kmc_format.decode(data).labels)
+        assert other.convert("RGBA").tobytes() == expected
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_draft_may_be_taken_back(mode):
+    data = save(smooth(mode=mode), k=20)
+    image = Image.open(io.BytesIO(data))
+    image.draft("P", None)
+    assert image.draft(mode, (9, 9)) == (mode, (0, 0, 96, 64))
     assert image.tobytes() == load(data).tobytes()
     assert image.palette is None
+    assert image.info == {"k": 20}
 
 
 def test_draft_changes_nothing_where_a_palette_cannot_hold_the_codebook():
