@@ -180,3 +180,14 @@ def save(im: Image.Image, fp: IO[bytes]) -> None:
     from . import saving  # which, with K-Means, is not for those who only read
 
     fp.write(saving.encode_image(im, im.encoderinfo))
+
+
+def save_all(im: Image.Image, fp: IO[bytes]) -> None:
+    """Save an image as `save` does, if it is all there is to save; raise `OSError` for several frames."""
+    pictures = [im, *(im.encoderinfo.get("append_images") or ())]
+    frames = sum(getattr(picture, "n_frames", 1) for picture in pictures)
+    if frames > 1:
+        raise OSError(
+            f"cannot write {frames} frames as KMC: it stores one picture, frames are not supported yet"
+        )
+    save(im, fp)

@@ -1,6 +1,9 @@
 """What Pillow and imageio are told of KMC: stubs, which import the rest when a KMC file is opened or saved.
 
 Autoloading runs this file by itself, without importing the package; so it imports nothing at first.
+
+What is told is kept by `PIL.Image`, and lost with all other formats by ``importlib.reload(PIL.Image)``;
+``kmc_format.register()`` brings it back.
 """
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this
@@ -42,6 +45,7 @@ def tell(module: "Any") -> None:
 def _tell_pillow(pillow: "Any") -> None:
     pillow.register_open(FORMAT, _open, _accept)
     pillow.register_save(FORMAT, _save)
+    pillow.register_save_all(FORMAT, _save_all)
     pillow.register_extension(FORMAT, EXTENSION)
     pillow.register_mime(FORMAT, "image/x-kmc")
 
@@ -73,3 +77,9 @@ def _save(im: "Image.Image", fp: "IO[bytes]", filename: "str | bytes") -> None:
     from kmc_format import plugin
 
     plugin.save(im, fp)
+
+
+def _save_all(im: "Image.Image", fp: "IO[bytes]", filename: "str | bytes") -> None:
+    from kmc_format import plugin
+
+    plugin.save_all(im, fp)

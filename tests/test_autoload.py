@@ -359,6 +359,12 @@ def test_only_pillow_and_imageio_are_told():
     assert not other.known_extensions
 
 
+def test_what_a_reload_of_pillow_loses_comes_back():
+    script = "import importlib, kmc_format; from PIL import Image; importlib.reload(Image)\n"
+    script += "print('KMC' in Image.OPEN); kmc_format.register(); print('KMC' in Image.OPEN)"
+    assert run(Path(sys.executable), "-P", "-c", script).split() == ["False", "True"]
+
+
 def test_every_file_begins_as_registration_knows():
     assert container.SIGNATURE.startswith(registration.BEGINNING)
     assert not registration._accept(b"\x89PNG\r\n\x1a\n")

@@ -227,11 +227,35 @@ def test_loading_twice_keeps_what_was_changed():
     assert image.getpixel((3, 4)) == (1, 2, 3)
 
 
-def test_save_all_does_what_it_does_in_other_formats_of_one_frame(tmp_path):
-    outcomes = {}
-    for name in ("ppm", "kmc"):
-        path = tmp_path / f"x.{name}"
-        outcomes[name] = outcome(lambda path=path: smooth().save(path, save_all=True))
-        assert not (path.exists() and outcomes[name])
-    assert outcomes["kmc"] == outcomes["ppm"]
-    assert save(smooth(), k=20, tile=40, append_images=[smooth((9, 9))]) == FILE  # save_all is not asked for
+def test_all_of_one_frame_is_saved_as_that_frame():
+    for more in ({}, {"append_images": []}, {"append_images": None}):
+        assert save(smooth(), k=20, tile=40, save_all=True, **more) == FILE
+    assert save(load(FILE), save_all=True) == save(load(FILE))
+
+
+def animation():
+    file = io.BytesIO()
+    smooth().save(file, "GIF", save_all=True, append_images=[smooth().rotate(180), smooth().rotate(90)])
+    return Image.open(file)
+
+
+@pytest.mark.parametrize(
+    ("make", "more", "frames"),
+    [
+        (smooth, {"append_images": [smooth((9, 9))]}, 2),
+        (smooth, {"append_images": (smooth((9, 9)) for _ in range(3))}, 4),
+        (animation, {}, 3),
+        (smooth, {"append_images": [animation()]}, 4),
+    ],
+)
+def test_several_frames_are_refused_and_leave_nothing_behind(tmp_path, make, more, frames):
+    with pytest.raises(OSError, match=f"^cannot write {frames} frames as KMC: it stores one picture"):
+        make().save(tmp_path / "x.kmc", save_all=True, **more)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_frame_of_several_is_saved_where_not_all_are_asked_for():
+    image = animation()
+    image.seek(1)
+    assert np.array_equal(np.asarray(load(save(image)).convert("RGB")), np.asarray(image.convert("RGB")))
+    assert save(smooth(), k=20, tile=40, save_all=False, append_images=[smooth((9, 9))]) == FILE
