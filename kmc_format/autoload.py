@@ -47,8 +47,8 @@ def enable() -> str:
     """
     folder = _folder()
     # The module comes first: a program that starts in between finds what it is told to import.
-    for name, text in _files().items():
-        write_whole(folder / name, text.encode())
+    for name, data in _files().items():
+        write_whole(folder / name, data)
         if name.endswith(".py"):
             # Those who start Python may not be allowed to, and compiling takes longer than all the rest.
             py_compile.compile(str(folder / name), doraise=True)
@@ -72,7 +72,7 @@ def disable() -> str:
 def status() -> str:
     """Return one line: whether autoloading is enabled in this environment, and where."""
     folder = _folder()
-    found = {name: (folder / name).read_text("utf-8") for name in _files() if (folder / name).exists()}
+    found = {name: (folder / name).read_bytes() for name in _files() if (folder / name).exists()}
     if not found:
         return f"autoloading is not enabled in {folder}"
     if found != _files():
@@ -98,18 +98,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the arguments say; return the exit status."""
     try:
         print({"enable": enable, "disable": disable, "status": status}[arguments.action]())
-    except OSError as error:
-        print(f"kmc autoload: {error.strerror}: {error.filename}", file=sys.stderr)
+    except (OSError, py_compile.PyCompileError) as error:
+        print(f"kmc autoload: {_in_one_line(error)}", file=sys.stderr)
         return 1
     return 0
 
 
-def _files() -> dict[str, str]:
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split())
+
+
+def _files() -> dict[str, bytes]:
     """Return names and contents, in the order in which they are to be written."""
-    files = {f"{MODULE}.py": Path(waiting.__file__).read_text("utf-8")}
+    files = {f"{MODULE}.py": Path(waiting.__file__).read_bytes()}
     if sys.version_info >= (3, 15):
-        files[f"{MODULE}.start"] = _START
-    files[f"{MODULE}.pth"] = _PTH
+        files[f"{MODULE}.start"] = _START.encode()
+    files[f"{MODULE}.pth"] = _PTH.encode()
     return files
 
 

@@ -138,9 +138,10 @@ def folder(tmp_path, monkeypatch):
 def test_the_command(folder, capsys):
     assert main(["autoload", "enable"]) == 0
     assert {path.name for path in folder.iterdir()} == {*autoload._files(), "__pycache__"}
-    (folder / f"{autoload.MODULE}.py").write_text("# an older one", "utf-8")
-    assert main(["autoload", "status"]) == 0
-    assert "by another version" in capsys.readouterr().out
+    for other in (b"# an older one", b"\xff damaged"):
+        (folder / f"{autoload.MODULE}.py").write_bytes(other)
+        assert main(["autoload", "status"]) == 0
+        assert "by another version" in capsys.readouterr().out
     assert main(["autoload", "disable"]) == 0
     assert not list(folder.iterdir())
     with pytest.raises(SystemExit) as caught:
@@ -155,6 +156,27 @@ def test_a_folder_that_cannot_be_written(folder, monkeypatch, capsys):
     assert said.startswith("kmc autoload: No such file or directory: ")
     assert str(folder / "missing") in said
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("no number"), "no number"),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (None, "SyntaxError: '(' was never closed"),
+    ],
+)
+def test_errors_are_one_line(folder, monkeypatch, capsys, error, said):
+    def files():
+        if error:
+            raise error
+        return {"damaged.py": b"damaged ("}
+
+    monkeypatch.setattr(autoload, "_files", files)
+    assert main(["autoload", "enable"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kmc autoload: ")
+    assert said in line
 
 
 def test_a_start_file_where_python_reads_them(folder, monkeypatch):
