@@ -3,8 +3,10 @@
 import hashlib
 import io
 import multiprocessing
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import kmc_format
 
 FILE = save(smooth(), k=20, tile=40)
 PIXELS = kmc_format.decode(FILE).expand()
+OPEN_FILES = Path("/proc/self/fd")
 DAMAGED = FILE[:-9] + bytes([FILE[-9] ^ 1]) + FILE[-8:]
 
 
@@ -167,10 +170,10 @@ def small_upload(data, name="x.kmc"):
     return SimpleUploadedFile(name, data, content_type="application/octet-stream")
 
 
-def large_upload(data):
+def large_upload(data, name="x.kmc"):
     from django.core.files.uploadedfile import TemporaryUploadedFile
 
-    upload = TemporaryUploadedFile("x.kmc", "image/x-kmc", len(data), None)
+    upload = TemporaryUploadedFile(name, "image/x-kmc", len(data), None)
     upload.write(data)
     upload.flush()
     upload.seek(0)
@@ -185,6 +188,7 @@ def test_django_takes_an_upload(image_field, upload):
         assert cleaned.read() == FILE
 
 
+@pytest.mark.parametrize("upload", [small_upload, large_upload])
 @pytest.mark.parametrize(
     ("data", "name", "message"),
     [
@@ -196,11 +200,23 @@ def test_django_takes_an_upload(image_field, upload):
     ],
     ids=["damaged", "cut", "cut in the header", "text", "misnamed"],
 )
-def test_django_refuses(image_field, data, name, message):
+def test_django_refuses(image_field, upload, data, name, message):
     from django.core.exceptions import ValidationError
 
-    with pytest.raises(ValidationError, match=message):
-        image_field.clean(small_upload(data, name))
+    with upload(data, name) as file, pytest.raises(ValidationError, match=message):
+        image_field.clean(file)
+
+
+@pytest.mark.skipif(not OPEN_FILES.exists(), reason="only Linux tells it like this")
+def test_a_large_upload_that_is_refused_is_closed_and_removed(image_field):
+    from django.core.exceptions import ValidationError
+
+    with large_upload(DAMAGED) as file:
+        path = file.temporary_file_path()
+        with pytest.raises(ValidationError, match="valid image"):
+            image_field.clean(file)
+        assert [os.path.realpath(link) for link in OPEN_FILES.iterdir()].count(path) == 1  # the upload's own
+    assert not Path(path).exists()
 
 
 def test_an_upload_checked_in_flask():
