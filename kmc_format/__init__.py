@@ -15,12 +15,11 @@ The functions here give codebook and labels themselves, without expanding them t
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, UnsupportedOperation
 from os import PathLike
-from typing import IO, Any, SupportsIndex
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -37,7 +36,7 @@ except ModuleNotFoundError as error:
 from .codec import Header
 from .container import Box, Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
-from .indexed import Array, Indexed
+from .indexed import Array, Indexed, as_int
 from .registration import register
 
 __version__ = "0.1.0"
@@ -447,11 +446,13 @@ def open_region(source: Source, box: tuple[int, int, int, int], *, threads: int 
 
 
 def _checked_box(box: object, size: tuple[int, int]) -> Box:
-    if not isinstance(box, (tuple, list)) or not all(isinstance(edge, SupportsIndex) for edge in box):
+    given = box if isinstance(box, (tuple, list)) else [None]
+    edges = [edge for edge in map(as_int, given) if edge is not None]
+    if len(edges) < len(given):
         raise TypeError(f"box must be left, upper, right and lower edge as ints, not {box!r}")
-    if len(box) != 4:
+    if len(edges) != 4:
         raise ValueError(f"box must be left, upper, right and lower edge, not {box!r}")
-    left, upper, right, lower = map(operator.index, box)
+    left, upper, right, lower = edges
     if not (0 <= left < right <= size[0] and 0 <= upper < lower <= size[1]):
         raise ValueError(
             f"box {(left, upper, right, lower)} must hold pixels, within (0, 0, {size[0]}, {size[1]})"

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, SupportsIndex, TypedDict, TypeVar
+from typing import Literal, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 
 from . import _labels, container
 from .container import Box, Front, Grid, Reader, Tile
 from .errors import FormatError, KMCError, UnsupportedError
-from .indexed import KINDS, Array, Indexed, Kind, label_dtype
+from .indexed import KINDS, Array, Indexed, Kind, as_int, label_dtype
 
 CODEBOOK_RAW, CODEBOOK_DEFLATED, CODEBOOK_MODELLED = 0, 1, 2
 LABELS_PACKED, LABELS_MODELLED = 0, 1
@@ -255,10 +254,11 @@ def _tile_size(size: tuple[int, int], tile: object) -> tuple[int, int]:
     width, height = size
     if tile is None:
         return _automatic_tile_size(width, height)
-    sides = tile if isinstance(tile, (tuple, list)) else (tile, tile)
-    if len(sides) != 2 or not all(isinstance(side, SupportsIndex) and side is not True for side in sides):
+    given = tile if isinstance(tile, (tuple, list)) else (tile, tile)
+    sides = [side for side in map(as_int, given) if side is not None]
+    if len(given) != 2 or len(sides) != 2 or any(side is True for side in given):
         raise TypeError(f"tile must be an int or a pair of int, in pixels, not {tile!r}")
-    tile_width, tile_height = map(operator.index, sides)
+    tile_width, tile_height = sides
     if tile_width < 1 or tile_height < 1:
         raise ValueError(f"tile must be at least 1 pixel wide and high, not {tile!r}")
     grid = Grid(width, height, min(tile_width, width), min(tile_height, height))
@@ -329,11 +329,12 @@ def check_options(
 
 def check_effort(effort: object) -> int:
     """Return an effort as an int from 0 to 2, or raise what is wrong with it."""
-    if not isinstance(effort, SupportsIndex) or isinstance(effort, bool):
+    number = as_int(effort)
+    if number is None or isinstance(effort, bool):
         raise TypeError(f"effort must be an int from 0 to {MAX_EFFORT}, not {effort!r}")
-    if not 0 <= operator.index(effort) <= MAX_EFFORT:
+    if not 0 <= number <= MAX_EFFORT:
         raise ValueError(f"effort must be from 0 (fastest) to {MAX_EFFORT} (smallest), not {effort!r}")
-    return operator.index(effort)
+    return number
 
 
 def check_threads(threads: object) -> int:
@@ -349,11 +350,12 @@ def check_threads(threads: object) -> int:
         if not (given.isascii() and given.isdigit() and int(given)):
             raise ValueError(f"the environment variable KMC_THREADS must be 1 or more, not {given!r}")
         return int(given)
-    if not isinstance(threads, SupportsIndex) or isinstance(threads, bool):
-        raise TypeError(f"threads must be an int, not {threads!r}")
-    if operator.index(threads) < 1:
+    number = as_int(threads)
+    if number is None or isinstance(threads, bool):
+        raise TypeError(f"threads must be an int, 1 or more, not {threads!r}")
+    if number < 1:
         raise ValueError(f"threads must be 1 or more, not {threads!r}")
-    return operator.index(threads)
+    return number
 
 
 def _usable_cores() -> int:
@@ -635,10 +637,16 @@ def _check_rdo(rdo: object) -> float:
 def _pack_transparency(transparency: object, mode: str) -> bytes:
     if mode != "P":
         raise ValueError(f"transparency belongs to a palette image, not to mode {mode}")
+    checked = check_transparency(transparency)
+    return bytes([0, checked]) if isinstance(checked, int) else b"\1" + checked
+
+
+def check_transparency(transparency: object) -> int | bytes:
+    """Return a palette's transparency, as Pillow keeps it, or raise what is wrong with it."""
     if isinstance(transparency, (bytes, bytearray)) and len(transparency) <= 256:
-        return b"\1" + transparency
+        return bytes(transparency)
     if isinstance(transparency, int) and 0 <= transparency <= 255:
-        return bytes([0, transparency])
+        return transparency
     raise ValueError(f"transparency must be an int from 0 to 255 or at most 256 bytes, not {transparency!r}")
 
 

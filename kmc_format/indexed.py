@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -149,6 +150,14 @@ class Indexed:
 def label_dtype(k: int) -> np.dtype[Any]:
     """Return the dtype labels are kept in: one byte up to k = 256, else two."""
     return np.dtype(np.uint8 if k <= 256 else np.uint16)
+
+
+def as_int(value: object) -> int | None:
+    """Return what is an integer as int; NumPy's arrays only look like one."""
+    try:
+        return operator.index(value) if isinstance(value, SupportsIndex) else None
+    except TypeError:
+        return None
 
 
 def _kind_of(codebook: Array, mode: str) -> Kind:

@@ -9,15 +9,14 @@ what cannot be seen costs nothing. All that decides a label is integer arithmeti
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, SupportsFloat, SupportsIndex
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
 from . import _mapping, colours
 from .clustering import Cloud, best_levels, cluster, nearest, squared_distance
-from .indexed import KINDS, MAX_K, Array, Indexed, Kind, label_dtype
+from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype
 
 DEFAULT_K = 256
 
@@ -217,14 +216,6 @@ def check_dither(dither: object) -> int:
     if not 0 <= strength <= 1:
         raise ValueError(f"dither must be from 0 to 1, not {dither!r}")
     return round(strength * _mapping.FULL_STRENGTH)
-
-
-def as_int(value: object) -> int | None:
-    """Return what is an integer as int; NumPy's arrays only look like one."""
-    try:
-        return operator.index(value) if isinstance(value, SupportsIndex) else None
-    except TypeError:
-        return None
 
 
 def as_float(value: object) -> float | None:

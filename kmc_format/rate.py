@@ -21,7 +21,7 @@ import numpy as np
 from . import _labels, codec, colours, kmeans
 from .clustering import squared_distance
 from .container import Box, Grid
-from .indexed import Array, Indexed
+from .indexed import Array, Indexed, as_int
 from .kmeans import Task
 
 _ROUNDS = 3  # of choosing labels and fitting the codebook to them
@@ -112,7 +112,7 @@ def _check_float(value: object, name: str, most: float) -> float:
 
 
 def _check_int(value: object, name: str) -> int:
-    number = kmeans.as_int(value)
+    number = as_int(value)
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, not {value!r}")
     return number

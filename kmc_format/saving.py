@@ -206,6 +206,8 @@ def _default_k(im: Image.Image) -> int | None:
 
 def _in_stored_mode(im: Image.Image, transparency: object) -> Image.Image:
     """Convert a mode that KMC has not, and a transparent colour of one that has no alpha."""
+    if im.mode == "P" and transparency is not None:
+        codec.check_transparency(transparency)
     if im.mode == "LAB":
         return _lab_to_rgb(im)
     if im.mode in _STORED_AS:

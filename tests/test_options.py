@@ -380,6 +380,10 @@ def test_dithering_takes_any_size(width, height, mode, strength):
         ({"random_state": np.array([1, 2])}, TypeError, "random_state must be an int"),
         ({"dither": "1"}, TypeError, "dither must be a float from 0 to 1, not '1'"),
         ({"tile": 0}, ValueError, "tile must be at least 1"),
+        ({"tile": np.array([1, 2])}, TypeError, "tile must be an int or a pair of int"),
+        ({"tile": (4, np.array([1]))}, TypeError, "tile must be an int or a pair of int"),
+        ({"effort": np.array([1, 2])}, TypeError, "effort must be an int from 0 to 2"),
+        ({"threads": np.array([1, 2])}, TypeError, "threads must be an int, 1 or more"),
     ],
 )
 @pytest.mark.parametrize("mode", ["RGB", "P"])

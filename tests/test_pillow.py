@@ -367,6 +367,22 @@ def test_a_cmyk_palette_is_shown_as_rgb():
     assert same(load(save(image)).convert("RGB"), image.convert("RGB"))
 
 
+@pytest.mark.parametrize("k", [256, 12])
+@pytest.mark.parametrize("transparency", [256, -1, bytes(257), "x", (1, 2, 3), np.int64(3)])
+def test_a_transparency_that_is_none_is_named(transparency, k):
+    mask = voc_mask()
+    mask.info["transparency"] = transparency
+    uses = [
+        lambda: save(mask, k=k),
+        lambda: kmc_format.quantize(mask, k),
+        lambda: kmc_format.train_codebook([mask], k),
+        lambda: save(smooth(), codebook=mask),
+    ]
+    for use in uses:
+        with pytest.raises(ValueError, match="transparency must be an int from 0 to 255 or"):
+            use()
+
+
 @pytest.mark.parametrize("transparency", [None, 3])
 def test_a_palette_image_reduced_is_still_one(transparency):
     mask = voc_mask()

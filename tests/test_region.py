@@ -118,6 +118,7 @@ def test_a_palettes_transparency_and_writable_labels():
         ((9, 5, 5, 9), ValueError),
         ((0, 0, 5), ValueError),
         ((0, 0, 5, 5.0), TypeError),
+        ((0, 0, 5, np.array([5])), TypeError),
         ("0055", TypeError),
         (None, TypeError),
     ],
