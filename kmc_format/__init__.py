@@ -156,26 +156,7 @@ def encode(
         "dpi": dpi,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    if isinstance(picture, Image.Image):
-        return saving.encode_image(picture, given)
-    metadata = saving.given_metadata(given)
-    coding: dict[str, Any] = {"effort": effort, "tile": tile, "threads": threads}
-    if isinstance(picture, Indexed):
-        for name, default in {**saving.QUANTIZING, **saving.RATING}.items():
-            value = options[name]
-            if value is not None and (default is None or value != default):
-                raise TypeError(
-                    f"{name}={value!r} is for pixels; an Indexed is stored as it is, k={picture.k}"
-                )
-    else:
-        pixels = np.asarray(picture)
-        if pixels.ndim > 1 and pixels.size:
-            codec.check_options((pixels.shape[1], pixels.shape[0]), **coding)
-        picture, chosen = saving.index_pixels(
-            pixels, saving.quantizing_options(given), saving.goal_of(given), coding, metadata
-        )
-        metadata.update(chosen)
-    return codec.encode(picture, **coding, metadata=metadata)
+    return saving.encode(picture, given)
 
 
 def write(

@@ -1,26 +1,541 @@
-"""The command `kmc`."""
+"""The commands of `kmc`: what a person types, turned into calls of the other modules.
+
+What goes wrong is one line on standard error; colours and progress are for terminals only.
+"""
 
 from __future__ import annotations
 
-import argparse
+import csv
+import errno
+import io
+import json
+import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import autoload
+import click
+import PIL.Image
+
+from .autoload import disable, enable, status
+
+if TYPE_CHECKING:
+    from .batch import Batch, Record
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_COMPLETION = """\b
+Shell completion, for bash (zsh and fish likewise), in ~/.bashrc:
+  eval "$(_KMC_COMPLETE=bash_source kmc)"
+"""
+_FILE = click.Path(path_type=Path)
+_DOUBLING = [2**n for n in range(1, 9)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``kmc``; return the exit status: 0, 1 after an error, 2 for wrong arguments."""
-    parser = argparse.ArgumentParser("kmc", description="KMC images: a K-Means codebook and labels.")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    summary = "let programs that do not import kmc_format read and write KMC"
-    command = commands.add_parser("autoload", help=summary, description=f"{summary.capitalize()}.")
-    autoload.add_arguments(command)
-    command.set_defaults(run=autoload.run)
-    parsed = parser.parse_args(arguments)
-    status: int = parsed.run(parsed)
+    """Run ``kmc``; return the exit status: 0, 1 after an error, 2 for wrong arguments, 130 if interrupted."""
+    try:
+        status = kmc.main(arguments, "kmc", standalone_mode=False, windows_expand_args=False)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "kmc"
+        return _fail(path, f"{_line(error.format_message())} See '{path} --help'.", status=2)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("kmc", "interrupted; every file is whole", status=130)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # who read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        named = f"{error.filename}: " if error.filename and error.strerror else ""
+        return _fail("kmc", f"{named}{_line(error.strerror or str(error))}")
+    except (ValueError, TypeError, ImportError) as error:
+        return _fail("kmc", _line(str(error)))
+    return status if isinstance(status, int) else 0
+
+
+def _fail(command: str, message: str, status: int = 1) -> int:
+    click.echo(f"{click.style(f'{command}:', fg='red')} {message}", err=True)
     return status
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _line(message: str) -> str:
+    return " ".join(message.split())
+
+
+@click.group(
+    epilog=_COMPLETION, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="kmc-format")
+@click.pass_context
+def kmc(context: click.Context) -> None:
+    """Images as a K-Means codebook and labels.
+
+    \b
+    kmc encode photo.png -k 32        writes photo.kmc
+    kmc compare photo.png photo.kmc   shows what that did
+    kmc explore photo.png             finds the right number of colours
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+# --- Options that several commands have ---------------------------------------------------------
+
+
+def _tile(_: click.Context, __: click.Parameter, value: str | None) -> int | tuple[int, ...] | None:
+    """Parse ``512`` or ``512x256``."""
+    if value is None:
+        return None
+    sides = value.split("x")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise click.BadParameter(f"{value!r} is neither a side in pixels nor a width and height as 512x256.")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+_SAVE_OPTIONS = [
+    click.option("-k", type=int, metavar="N", help="Number of colours, 1 to 65536.  [default: 256]"),
+    click.option(
+        "--quality", type=int, metavar="N", help="As for JPEG, 1 to 100: picks colours and rdo for it."
+    ),
+    click.option("--max-bytes", type=int, metavar="N", help="The best picture in so many bytes."),
+    click.option("--rdo", type=float, metavar="X", help="Squared error that one bit of the file may save."),
+    click.option("--max-error", type=float, metavar="X", help="Largest error of any pixel, 0 to 255."),
+    click.option("--dither", type=float, metavar="X", help="Strength of Floyd-Steinberg dithering, 0 to 1."),
+    click.option(
+        "--space", type=click.Choice(["srgb", "oklab"]), help="Where distance is measured.  [default: srgb]"
+    ),
+    click.option(
+        "--keep", multiple=True, metavar="COLOUR", help="A colour to keep exactly, as red or #ff8000; repeat."
+    ),
+    click.option("--codebook", type=_FILE, metavar="FILE", help="Reuse the codebook of a KMC file or image."),
+    click.option(
+        "--effort", type=int, metavar="N", help="Label coding: 0 fast, 1 balanced, 2 small.  [default: 1]"
+    ),
+    click.option("--tile", metavar="N|WxH", callback=_tile, help="Size of tiles.  [default: about 1 MP]"),
+    click.option("--random-state", type=int, metavar="N", help="Seed for K-Means.  [default: 0]"),
+]
+_BATCH_OPTIONS = [
+    click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path()),
+    click.option("-o", "--output", type=_FILE, help="Folder to write to, or for one file its name."),
+    click.option("-r", "--recursive", is_flag=True, help="Take folders of folders, too."),
+    click.option("-f", "--force", is_flag=True, help="Write also what is there already."),
+    click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Cores to use.  [default: all]"),
+    click.option("--any-size", is_flag=True, help="Also open pictures so large that they may be an attack."),
+    click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file."),
+    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+]
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
+    """Return a decorator that gives a command several options, in order."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the save options that were given; raise a usage error for those that are wrong."""
+    from . import saving
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    with _wrong_use():
+        saving.check_options(given)
+    return given
+
+
+@contextmanager
+def _wrong_use() -> Iterator[None]:
+    """Have what is wrong with arguments said as such."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(f"{_line(str(error))}.") from error
+
+
+# --- Many files ---------------------------------------------------------------------------------
+
+
+@kmc.command()
+@_options(_BATCH_OPTIONS)
+@click.option("--strip", is_flag=True, help="Leave out EXIF, XMP, colour profile and resolution.")
+@_options(_SAVE_OPTIONS)
+def encode(
+    files: tuple[str, ...],
+    output: Path | None,
+    recursive: bool,
+    force: bool,
+    jobs: int | None,
+    any_size: bool,
+    as_json: bool,
+    quiet: bool,
+    strip: bool,
+    **options: Any,
+) -> int:
+    """Save images as KMC files.
+
+    FILES are images, folders of images, and patterns such as "maps/**/*.png". Each is written beside its
+    source, or below the output folder as it lies in its own. What is newer than its source is left alone.
+    """
+    from . import batch
+
+    given = _given(options)
+    with _wrong_use():
+        records = batch.encode(
+            files,
+            output,
+            recursive=recursive,
+            jobs=jobs,
+            force=force,
+            strip=strip,
+            any_size=any_size,
+            **given,
+        )
+    return _report_all("kmc encode", records, as_json, quiet)
+
+
+@kmc.command()
+@_options(_BATCH_OPTIONS)
+@click.option("--format", default="png", metavar="EXT", help="What to write: png, tiff, ...  [default: png]")
+def decode(
+    files: tuple[str, ...],
+    output: Path | None,
+    recursive: bool,
+    force: bool,
+    jobs: int | None,
+    any_size: bool,
+    as_json: bool,
+    quiet: bool,
+    format: str,  # noqa: A002  # as the option is called
+) -> int:
+    """Save KMC files as PNG or other images.
+
+    FILES are KMC files, folders of them, and patterns. A file that is there, and older, is not replaced
+    without --force: it may be what the KMC file was made of.
+    """
+    from . import batch
+
+    with _wrong_use():
+        records = batch.decode(
+            files, output, format=format, recursive=recursive, jobs=jobs, force=force, any_size=any_size
+        )
+    return _report_all("kmc decode", records, as_json, quiet)
+
+
+def _report_all(command: str, records: Batch, as_json: bool, quiet: bool) -> int:
+    """Print what comes of files as they are done, and all of it at the end; return the exit status."""
+    done: list[Record] = []
+    for record in records if quiet else _with_progress(records):
+        done.append(record)
+        for warning in record.warnings:
+            _fail(command, f"{record.source}: warning: {warning}")
+        if record.error:
+            _fail(command, f"{record.source}: {record.error}")
+        if as_json:
+            click.echo(json.dumps(record._asdict()))
+    if not (quiet or as_json):
+        click.echo(_summary(done))
+    return int(any(record.error for record in done))
+
+
+def _with_progress(records: Batch) -> Iterator[Record]:
+    """Show a bar while records come, on a terminal."""
+    if not sys.stderr.isatty():
+        yield from records
+        return
+    done: list[Record] = []
+    progress: Any = click.progressbar(
+        length=len(records), show_pos=True, item_show_func=lambda _: _saved(done), file=sys.stderr
+    )
+    with progress as bar:
+        bar.render_progress()
+        for record in records:
+            done.append(record)
+            if record.error or record.warnings:
+                click.echo("\r\x1b[K", nl=False, err=True)  # clear the line for what is printed now
+            yield record
+            bar.update(1, record)
+
+
+def _sizes(records: Iterable[Record]) -> tuple[int, int]:
+    """Return how many bytes were read and written."""
+    written = [record for record in records if not (record.error or record.skipped)]
+    return sum(record.bytes_in for record in written), sum(record.bytes_out for record in written)
+
+
+def _saved(records: Iterable[Record]) -> str:
+    before, after = _sizes(records)
+    return f"{_bytes(before - after)} saved" if before > after else ""
+
+
+def _summary(records: Sequence[Record]) -> str:
+    if not records:
+        return "no such files were found; --recursive looks into folders of folders, too"
+    failed, skipped = sum(bool(record.error) for record in records), sum(record.skipped for record in records)
+    before, after = _sizes(records)
+    parts = []
+    if written := len(records) - failed - skipped:
+        parts.append(f"{written} written, {_bytes(before)} to {_bytes(after)} ({after / before:.1%})")
+    if skipped:
+        parts.append(f"{skipped} up to date (--force writes them again)")
+    if failed:
+        parts.append(f"{failed} failed")
+    return "; ".join(parts)
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if abs(count) >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+# --- One file -----------------------------------------------------------------------------------
+
+
+@kmc.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path())
+@_AS_JSON
+@click.option("--codebook", is_flag=True, help="Also list the colours.")
+def info(files: tuple[str, ...], as_json: bool, codebook: bool) -> int:
+    """Tell what KMC files hold: size, colours, tiles, the bytes of each part, metadata.
+
+    Every byte is read and checked, so this also finds damage.
+    """
+    from . import report
+
+    found, status = [], 0
+    for path in files:
+        try:
+            described = report.describe(path, codebook=codebook)
+        except (OSError, ValueError) as error:
+            status = _fail("kmc info", f"{path}: {_explain(error)}")
+            continue
+        found.append(described)
+        if not as_json:
+            click.echo(_description(described))
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    return status
+
+
+def _explain(error: Exception) -> str:
+    return _line((isinstance(error, OSError) and error.strerror) or str(error))
+
+
+def _description(found: dict[str, Any]) -> str:
+    """Write what `report.describe` found as lines of text."""
+    tiles = "1 tile" if found["tiles"] == 1 else f"{found['tiles']:,} tiles"
+    lines = [
+        click.style(found["path"], bold=True),
+        f"  picture     {found['width']} x {found['height']} pixels, mode {found['mode']}",
+        f"  colours     {found['k']:,}",
+        f"  labels      {found['labels']}, {tiles} of {found['tile_width']} x {found['tile_height']}",
+        f"  bytes       {found['bytes']:,} ({found['bits_per_pixel']:.3f} bits a pixel)",
+        *(f"  {name.replace('_', ' '):>11} {size:,}" for name, size in found["parts"].items()),
+    ]
+    if "dpi" in found:
+        lines.append("  resolution  {:g} x {:g} dpi".format(*found["dpi"]))
+    if "rdo" in found:
+        lines.append(f"  rdo         {found['rdo']:g}")
+    return "\n".join(lines + [f"  {_swatch(entry)}{entry}" for entry in found.get("codebook", [])])
+
+
+def _swatch(entry: str) -> str:
+    """Return a patch of a colour, which click leaves out where there is no terminal."""
+    if not entry.startswith("#"):
+        return ""
+    red, green, blue = (int(entry[at : at + 2], 16) for at in (1, 3, 5))
+    return click.style("  ", bg=(red, green, blue)) + " "
+
+
+@kmc.command()
+@click.argument("original", type=_FILE)
+@click.argument("compressed", type=_FILE, required=False)
+@click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write a PNG, SVG or PDF; open no window.")
+@_AS_JSON
+@_options(_SAVE_OPTIONS)
+def compare(
+    original: Path, compressed: Path | None, output: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Show an image beside a compressed one, and where they differ.
+
+    COMPRESSED is a KMC file, or any other; without it, ORIGINAL is compressed now, by the options. With
+    --json and without --output there are only figures.
+    """
+    from . import figures, report
+
+    given = _given(options)
+    if compressed and given:
+        raise click.UsageError("COMPRESSED is as it is: leave it out, or the options of saving.")
+    draw = _writer(output) if output else None
+    compared = report.compare(original, compressed, **given)
+    click.echo(json.dumps(compared.numbers, indent=1) if as_json else _comparison(compared.numbers))
+    if draw is None and as_json:
+        return
+    figure = None if draw else figures.window()
+    figure = figures.comparison(*compared.pictures, compared.codebook, compared.captions, figure=figure)
+    if draw:
+        draw(figure)
+    else:
+        figures.show()
+
+
+def _comparison(found: dict[str, Any]) -> str:
+    """Write the figures of `report.compare` as lines of text."""
+    quality = "exact" if found["exact"] else f"{found['mse']:.2f} mean squared error"
+    if found["psnr"] is not None:
+        quality = f"{found['psnr']:.2f} dB PSNR"
+    if found["ssim"] is not None and not found["exact"]:
+        quality += f", {found['ssim']:.4f} SSIM"
+    share = found["bytes"] / found["original_bytes"]
+    lines = [
+        f"bytes    {found['original_bytes']:,} to {found['bytes']:,} ({share:.1%}),"
+        f" {found['bits_per_pixel']:.3f} bits a pixel",
+        f"quality  {quality}",
+    ]
+    if found["k"] is not None:
+        lines.append(f"colours  {found['k']:,}")
+    return "\n".join(lines)
+
+
+def _writer(path: Path) -> Callable[[Any], None]:
+    """Return what writes a figure to a path; raise at once if it cannot be such a file."""
+    from .extras import needed
+    from .files import write_whole
+
+    known = needed("matplotlib.figure", "plots").Figure().canvas.get_supported_filetypes()
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in known:
+        raise click.UsageError(f"{path} does not end in .png, .svg or .pdf.")
+
+    def write(figure: Any) -> None:
+        file = io.BytesIO()
+        figure.savefig(file, format=kind)
+        write_whole(path, file.getvalue())
+
+    return write
+
+
+# --- Many options -------------------------------------------------------------------------------
+
+
+def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[int] | None:
+    """Parse ``2,4,8`` and ranges such as ``10:90:20``, of which both ends are meant."""
+    if value is None:
+        return None
+    numbers: list[int] = []
+    for part in value.split(","):
+        if not re.fullmatch(r"\d+(:\d+:[1-9]\d*)?", part, re.ASCII):
+            raise click.BadParameter(f"{part!r} is neither a number nor first:last:step.")
+        first, *rest = map(int, part.split(":"))
+        last, step = rest or (first, 1)
+        numbers += range(first, last + 1, step)
+    if not numbers:
+        raise click.BadParameter(f"{value!r} holds no number.")
+    return numbers
+
+
+@kmc.command()
+@click.argument("image", type=_FILE)
+@click.option("-k", "colours", metavar="LIST", callback=_numbers, help="4,8 or 8:64:8.  [default: 2 to 256]")
+@click.option("--quality", metavar="LIST", callback=_numbers, help="Qualities instead, such as 10:90:20.")
+@click.option("--csv", "table", type=_FILE, metavar="FILE", help="Write the figures as a table.")
+@click.option("--plot", type=_FILE, metavar="FILE", help="Draw them, as PNG, SVG or PDF.")
+@click.option("--show", is_flag=True, help="Draw them in a window.")
+@_AS_JSON
+@_options(_SAVE_OPTIONS[2:])
+def sweep(
+    image: Path,
+    colours: list[int] | None,
+    quality: list[int] | None,
+    table: Path | None,
+    plot: Path | None,
+    show: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Try numbers of colours, or qualities: bytes, PSNR and time of each."""
+    from . import figures, report
+    from .files import write_whole
+
+    if colours and quality:
+        raise click.UsageError("-k and --quality are not for one sweep: choose one.")
+    option, values = ("quality", quality) if quality else ("k", colours or _DOUBLING)
+    given = _given(options)
+    for value in values:
+        _given({**given, option: value})
+    draw = _writer(plot) if plot else None
+    window = figures.window() if show else None
+    rows: list[dict[str, Any]] = []
+    with PIL.Image.open(image) as opened:
+        for row in report.sweep(opened, values, option, **given):
+            if not as_json:
+                click.echo(_row(row, heading=not rows))
+            rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    if table:
+        write_whole(table, _csv(rows).encode())
+    if draw:
+        draw(figures.sweep(rows))
+    if window:
+        figures.sweep(rows, figure=window)
+        figures.show()
+
+
+def _row(row: dict[str, Any], *, heading: bool) -> str:
+    """Write a row of `report.sweep` as a line of text."""
+    option = next(iter(row))
+    psnr = "exact" if row["psnr"] is None else f"{row['psnr']:.2f} dB"
+    line = (
+        f"{row[option]:>8} {row['colours']:>7} {row['bytes']:>11,} {row['bits_per_pixel']:>9.3f} {psnr:>9}"
+        f" {row['encode_seconds']:>7.3f} s {row['decode_seconds']:>7.3f} s"
+    )
+    titles = (
+        f"{option:>8} {'colours':>7} {'bytes':>11} {'bits/px':>9} {'PSNR':>9} {'encode':>9} {'decode':>9}"
+    )
+    return f"{click.style(titles, bold=True)}\n{line}" if heading else line
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+# --- Others -------------------------------------------------------------------------------------
+
+
+@kmc.command()
+@click.argument("image", type=_FILE)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="[default: any that is free]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+def explore(image: Path, port: int, no_browser: bool) -> None:
+    """Find the right number of colours with sliders, in a browser.
+
+    The page is served to this machine only, until Ctrl-C.
+    """
+    from . import explorer
+
+    explorer.serve(image, port=port, browser=not no_browser)
+
+
+@kmc.command()
+@click.argument("action", type=click.Choice(["enable", "disable", "status"]))
+def autoload(action: str) -> None:
+    """Let programs that do not import kmc_format read and write KMC.
+
+    It concerns the environment of this Python, and writes two small files there, or removes them.
+    """
+    click.echo({"enable": enable, "disable": disable, "status": status}[action]())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
@@ -75,4 +76,5 @@ def _replace(target: Path, data: bytes, old: os.stat_result | None) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it may be that there is no such folder
+            temporary.unlink(missing_ok=True)

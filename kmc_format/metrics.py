@@ -1,4 +1,4 @@
-"""How much two pictures differ: mean squared error, PSNR, SSIM, and CIEDE2000 colour difference.
+"""How much two pictures differ: mean squared error, PSNR, SSIM, CIEDE2000 colour difference, and where.
 
 Each takes two pictures of the same size: images, or arrays of shape (height, width) or
 (height, width, channels). Where either has alpha, what is seen is compared: both are laid over black
@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from . import saving
 from .colours import common_channels, widen
+from .extras import needed
 from .indexed import Array
 
-__all__ = ["ciede2000", "mse", "psnr", "ssim"]
+__all__ = ["ciede2000", "error_map", "mse", "psnr", "ssim"]
 
 Picture = Array | Image.Image
+
+_Measured = TypeVar("_Measured", float, Array)
 
 _SSIM_SIDE = 7  # of the window, in pixels
 
@@ -96,7 +99,7 @@ def ssim(one: Picture, other: Picture) -> float:
     TypeError, ValueError
         If the pictures do not compare, or are too small.
     """
-    metrics = _skimage("metrics")
+    metrics = needed("skimage.metrics", "metrics")
     first, second = _comparable(one, other)
     if first.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"SSIM needs 8- or 16-bit pictures, not {first.dtype}")
@@ -129,7 +132,7 @@ def ciede2000(one: Picture, other: Picture) -> float:
     TypeError, ValueError
         If the pictures do not compare.
     """
-    color = _skimage("color")
+    color = needed("skimage.color", "metrics")
     first, second = _comparable(one, other)
     if first.dtype != np.uint8:
         raise TypeError(f"CIEDE2000 needs 8-bit pictures, not {first.dtype}")
@@ -139,6 +142,34 @@ def ciede2000(one: Picture, other: Picture) -> float:
         return float(color.deltaE_ciede2000(*labs).mean())
 
     return _mean(difference, first, second)
+
+
+def error_map(one: Picture, other: Picture) -> Array:
+    """Return how far each pixel is from the other: the root of the mean square over its channels.
+
+    Parameters
+    ----------
+    one, other : ndarray or PIL.Image.Image
+        Pictures of the same size.
+
+    Returns
+    -------
+    ndarray of float, shape (height, width)
+        In units of the pixels' values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the pictures do not compare.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> error_map(np.array([[0, 4]], np.uint8), np.array([[0, 2]], np.uint8)).tolist()
+    [[0.0, 2.0]]
+    """
+    squares: Array = _mean(_squared_errors, *_comparable(one, other))
+    return np.sqrt(squares)
 
 
 def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:
@@ -160,7 +191,7 @@ def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:
     return first, second
 
 
-def _mean(measure: Callable[[Array, Array], float], one: Array, other: Array) -> float:
+def _mean(measure: Callable[[Array, Array], _Measured], one: Array, other: Array) -> _Measured:
     """Measure what is seen: over black and over white, where there is alpha."""
     if one.dtype != np.uint8 or one.shape[2] in (1, 3):
         return measure(one, other)
@@ -177,16 +208,10 @@ def _over(pixels: Array, background: int) -> Array:
     return over
 
 
+def _squared_errors(one: Array, other: Array) -> Array:
+    squares: Array = np.square(np.subtract(one, other, dtype=np.float64)).mean(axis=2)
+    return squares
+
+
 def _squared_error(one: Array, other: Array) -> float:
     return float(np.mean(np.square(np.subtract(one, other, dtype=np.float64))))
-
-
-def _skimage(module: str) -> ModuleType:
-    import importlib
-
-    try:
-        return importlib.import_module(f"skimage.{module}")
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "this metric needs scikit-image: pip install 'kmc-format[metrics]'", name=error.name
-        ) from error

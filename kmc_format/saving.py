@@ -20,6 +20,8 @@ from .indexed import MAX_K, Array, Indexed
 QUANTIZING = {"k": None, "random_state": 0, "space": "srgb", "keep": None, "codebook": None, "dither": 0.0}
 # Those that weigh error against bytes.
 RATING = {"rdo": 0.0, "quality": None, "max_bytes": None, "max_error": None}
+# Those that change how labels are coded, not what they are.
+CODING = ("effort", "tile", "threads")
 
 # What a mode is stored as; modes that are not named here are stored as they are.
 _STORED_AS = {
@@ -35,9 +37,29 @@ _OTHER_PROFILES = {"CMYK", "LAB"}  # modes whose colour profile would be wrong f
 _STORED = {"1", "L", "LA", "RGB", "RGBA", "P", "I;16", "I;16L", "I;16B", "I;16N", "I"}
 
 
+def encode(picture: Array | Image.Image | Indexed, options: Mapping[str, Any]) -> bytes:
+    """Code an image, an array or an `Indexed` as the bytes of a KMC file, with options that are not None."""
+    if isinstance(picture, Image.Image):
+        return encode_image(picture, options)
+    metadata = given_metadata(options)
+    coding = {name: options[name] for name in CODING if name in options}
+    if isinstance(picture, Indexed):
+        for name, default in {**QUANTIZING, **RATING}.items():
+            if name in options and (default is None or options[name] != default):
+                raise TypeError(
+                    f"{name}={options[name]!r} is for pixels; an Indexed is stored as it is, k={picture.k}"
+                )
+        return codec.encode(picture, **coding, metadata=metadata)
+    pixels = np.asarray(picture)
+    if pixels.ndim > 1 and pixels.size:
+        codec.check_options((pixels.shape[1], pixels.shape[0]), **coding)
+    indexed, chosen = index_pixels(pixels, quantizing_options(options), goal_of(options), coding, metadata)
+    return codec.encode(indexed, **coding, metadata=cast(codec.Metadata, {**metadata, **chosen}))
+
+
 def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     """Code a Pillow image as the bytes of a KMC file, with the save options of the README."""
-    coding = {name: options[name] for name in ("effort", "tile", "threads") if options.get(name) is not None}
+    coding = {name: options[name] for name in CODING if options.get(name) is not None}
     _check_size(im)
     codec.check_options(im.size, **coding)  # before clustering, which may take long
     if "icc_profile" not in options and im.mode not in _OTHER_PROFILES:
@@ -46,6 +68,19 @@ def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     transparency = options.get("transparency", im.info.get("transparency"))
     indexed, metadata = index_image(im, options, transparency, coding, given)
     return codec.encode(indexed, **coding, metadata=cast(codec.Metadata, {**given, **metadata}))
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise for options that are wrong for every picture, before the first of many is opened."""
+    coding = {name: options[name] for name in CODING if options.get(name) is not None}
+    codec.check_options((1, 1), **coding)
+    given = quantizing_options({**options, "codebook": None})
+    kmeans.check_dither(given.pop("dither", 0.0))
+    goal_of(options)
+    # Which colours are right depends on the picture; which options contradict them does not.
+    any_colours = {"keep": [], "codebook": np.zeros((1, 1), np.uint8)}
+    given |= {name: value for name, value in any_colours.items() if options.get(name) is not None}
+    kmeans.prepare(np.full((1, 1, 4), 255, np.uint8), **given)
 
 
 def index_image(

@@ -1,0 +1,467 @@
+"""Many files: each encoded or decoded by itself, in several processes, with a record of what came of it.
+
+A file that fails is one record with an error, and the others are done. Whatever happens, interrupts
+included, under the name of a target there is the old file or a new one that is whole.
+
+>>> import tempfile
+>>> from kmc_format import batch
+>>> with tempfile.TemporaryDirectory() as folder:
+...     Image.linear_gradient("L").save(f"{folder}/ramp.png")
+...     [record] = batch.encode([folder], k=4)
+...     record.error, Path(record.target).name
+(None, 'ramp.kmc')
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import glob
+import io
+import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from PIL import Image
+
+from . import codec, saving
+from .files import write_whole
+
+Paths = Iterable[str | PathLike[str]]
+
+_METADATA = ("exif", "xmp", "icc_profile", "dpi")
+_KILLED = "a process was killed, perhaps as memory ran out"
+_AHEAD = 4  # files handed out for each process, the one it works at among them
+_LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}  # who asks for these knows it
+_PREVIEWS = {"MPO"}  # formats of one picture whose other frames are previews or depths of it
+
+
+class Record(NamedTuple):
+    """What came of one file."""
+
+    source: str
+    target: str
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    skipped: bool = False  # as its target is up to date
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Job(NamedTuple):
+    """A file to be made of another one."""
+
+    source: Path
+    target: Path
+
+    def record(self, error: str | None = None) -> Record:
+        return Record(str(self.source), str(self.target), error=error)
+
+
+def encode(
+    sources: Paths,
+    output: str | PathLike[str] | None = None,
+    *,
+    recursive: bool = False,
+    jobs: int | None = None,
+    force: bool = False,
+    strip: bool = False,
+    any_size: bool = False,
+    **options: Any,
+) -> Batch:
+    """Save images as KMC files, several at once.
+
+    Parameters
+    ----------
+    sources : iterable of path
+        Files; folders, of which every image is taken; and patterns such as ``"maps/**/*.png"``.
+    output : path, optional
+        A folder, in which the tree of folders below those of `sources` is mirrored; or, for one
+        file, a name that ends in ``.kmc``. By default each file is written beside its source.
+    recursive : bool
+        Take the images in folders of folders, too.
+    jobs : int, optional
+        How many cores to use: as many processes, or threads if there are fewer files. By default
+        those that this process may use.
+    force : bool
+        Also write what is up to date: targets that are newer than their sources, whatever the
+        options were.
+    strip : bool
+        Leave out EXIF, XMP, colour profile and resolution, which are kept otherwise.
+    any_size : bool
+        Also open images of more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels, which may be an attack.
+    **options
+        Those of `Image.save`.
+
+    Returns
+    -------
+    Batch
+        Iterating over it does the work, and gives a `Record` for each file as it is done.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not what it should be; then nothing is written.
+    FileNotFoundError
+        If no file matches a pattern.
+    """
+    jobs = codec.check_threads(jobs)
+    saving.check_options(options)
+    if options.get("codebook") is not None:
+        options["codebook"] = saving.codebook_of(options["codebook"])
+    plan = _plan(sources, output, ".kmc", _images(), recursive)
+    threads = max(jobs // max(len(plan), 1), 1)
+    work = functools.partial(_encode_file, force=force, strip=strip, options={"threads": threads, **options})
+    return Batch(work, plan, jobs, any_size)
+
+
+def decode(
+    sources: Paths,
+    output: str | PathLike[str] | None = None,
+    *,
+    format: str = "png",  # noqa: A002  # as it is called in Pillow
+    recursive: bool = False,
+    jobs: int | None = None,
+    force: bool = False,
+    any_size: bool = False,
+) -> Batch:
+    """Save KMC files as images of another format, several at once.
+
+    Parameters
+    ----------
+    sources, output, recursive, jobs
+        As for `encode`; of folders the files ``*.kmc`` are taken.
+    format : str
+        An extension that Pillow knows, ``"png"`` or ``"tiff"``. Where `output` is the name of a file,
+        that has one.
+    force : bool
+        Replace files that are there. Without, those newer than their sources are skipped, and those
+        older are errors: they may be what the KMC file was made of.
+    any_size : bool
+        As for `encode`.
+
+    Returns
+    -------
+    Batch
+        Iterating over it does the work, and gives a `Record` for each file as it is done.
+
+    Raises
+    ------
+    ValueError
+        If Pillow cannot write such files.
+    FileNotFoundError
+        If no file matches a pattern.
+    """
+    jobs = codec.check_threads(jobs)
+    suffix = f".{format.lower().lstrip('.')}"
+    _format_of(suffix)
+    if output is not None and Path(output).suffix.lower() in Image.registered_extensions():
+        suffix = Path(output).suffix.lower()
+    plan = _plan(sources, output, suffix, {".kmc"}, recursive)
+    return Batch(functools.partial(_decode_file, force=force), plan, jobs, any_size)
+
+
+# --- What is to be done -------------------------------------------------------------------------
+
+
+def _images() -> set[str]:
+    """Return the extensions of files that Pillow reads, other than KMC's."""
+    extensions = Image.registered_extensions()  # which loads all its plugins
+    return {suffix for suffix, name in extensions.items() if name in Image.OPEN and name != "KMC"}
+
+
+def _format_of(suffix: str) -> str:
+    """Return the format that Pillow writes to files of an extension."""
+    name = Image.registered_extensions().get(suffix)
+    if name is None or name not in Image.SAVE:
+        raise ValueError(f"format {suffix.removeprefix('.')!r} is none that Pillow writes; try png or tiff")
+    return name
+
+
+def _plan(
+    sources: Paths, output: str | PathLike[str] | None, suffix: str, wanted: set[str], recursive: bool
+) -> list[Job]:
+    """Return a job for each file."""
+    found = [file for source in sources for file in _find(os.fspath(source), wanted, recursive)]
+    if output is None:
+        return [Job(source, source.with_suffix(suffix)) for source, _ in found]
+    folder = Path(output)
+    if folder.suffix.lower() in Image.registered_extensions() and not folder.is_dir():
+        if len(found) != 1 or folder.suffix.lower() != suffix:
+            what = f"{len(found)} files" if len(found) != 1 else f"a {suffix} file"
+            raise ValueError(
+                f"output {str(folder)!r} is the name of a file, and not for {what}; name a folder"
+            )
+        return [Job(found[0][0], folder)]
+    return [Job(source, (folder / relative).with_suffix(suffix)) for source, relative in found]
+
+
+def _find(source: str, wanted: set[str], recursive: bool) -> list[tuple[Path, Path]]:
+    """Return the files that a path or pattern stands for, each with where it lies below that."""
+    path = Path(source)
+    if path.is_dir():
+        files = path.rglob("*") if recursive else path.iterdir()
+        return [
+            (file, file.relative_to(path))
+            for file in sorted(files)
+            if file.suffix.lower() in wanted and file.is_file()
+        ]
+    if path.exists() or not glob.has_magic(source):
+        return [(path, Path(path.name))]
+    root = Path(*_before_magic(path.parts))
+    matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
+    files_found = [(match, match.relative_to(root)) for match in matches if match.is_file()]
+    if not files_found:
+        raise FileNotFoundError(errno.ENOENT, "No file matches", source)
+    return files_found
+
+
+def _before_magic(parts: Iterable[str]) -> Iterator[str]:
+    for part in parts:
+        if glob.has_magic(part):
+            return
+        yield part
+
+
+# --- One file -----------------------------------------------------------------------------------
+
+
+def _encode_file(job: Job, *, force: bool, strip: bool, options: Mapping[str, Any]) -> bool:
+    """Save one file as KMC; return False where that is not needed."""
+    if not force and _is_newer(job.target, job.source):
+        return False
+    with Image.open(job.source) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format not in _PREVIEWS:
+            raise ValueError(f"has {frames} frames; KMC stores one picture")
+        own = {"icc_profile": None} if strip else _metadata(image)
+        data = saving.encode_image(image, {**own, **options})
+    _write(job.target, data)
+    return True
+
+
+def _decode_file(job: Job, *, force: bool) -> bool:
+    """Save one KMC file in another format; return False where that is not needed."""
+    if not force and job.target.exists():
+        if _is_newer(job.target, job.source):
+            return False
+        raise FileExistsError(errno.EEXIST, f"{job.target} is there, and older; to replace it takes force")
+    name = _format_of(job.target.suffix.lower())
+    with Image.open(job.source, formats=["KMC"]) as opened:
+        image = _suited(opened, name)
+        file = io.BytesIO()
+        image.save(file, name, lossless=True, exact=True, **_metadata(opened))  # the two are WebP's
+    if name in Image.OPEN and name not in _LOSSY and not _equal(image, file):
+        raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
+    _write(job.target, file.getvalue())
+    return True
+
+
+def _suited(image: Image.Image, name: str) -> Image.Image:
+    """Convert an image where that loses nothing, and a format would lose something, or refuse it."""
+    if image.mode == "I" and name == "PNG":
+        low, high = cast("tuple[int, int]", image.getextrema())
+        if low < 0 or high > 0xFFFF:
+            raise ValueError(f"has values from {low} to {high}, which only tiff holds")
+        return image.convert("I;16")
+    if image.mode == "P" and image.has_transparency_data and name == "TIFF":
+        return image.convert("RGBA")
+    image.load()
+    return image
+
+
+def _equal(image: Image.Image, file: io.BytesIO) -> bool:
+    """Tell whether what was written of an image is the same when it is read."""
+    file.seek(0)
+    with Image.open(file) as back:
+        mode = image.mode if image.mode.startswith("I") else "RGBA"
+        if mode != "RGBA" and not back.mode.startswith("I"):
+            return False
+        return image.convert(mode).tobytes() == back.convert(mode).tobytes()
+
+
+def _metadata(image: Image.Image) -> dict[str, Any]:
+    """Return what an image has beside its pixels, as save options."""
+    found = {name: image.info[name] for name in _METADATA if image.info.get(name)}
+    if isinstance(found.get("xmp"), str):
+        found["xmp"] = found["xmp"].encode()
+    dpi = found.get("dpi", (1, 1))
+    if not all(math.isfinite(value) and value > 0 for value in dpi):
+        del found["dpi"]  # as some programs write that for an unknown one
+    return found
+
+
+def _is_newer(target: Path, source: Path) -> bool:
+    return target.exists() and target.stat().st_mtime_ns > source.stat().st_mtime_ns
+
+
+def _write(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, data)
+
+
+# --- All of them --------------------------------------------------------------------------------
+
+
+class Batch:
+    """Files to be made, and an iterator that makes them; its length is how many there are."""
+
+    def __init__(self, work: Callable[[Job], bool], plan: Sequence[Job], jobs: int, any_size: bool) -> None:
+        self._work = functools.partial(_attempt, work, any_size)
+        self._plan = plan
+        self._jobs = jobs
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __iter__(self) -> Iterator[Record]:
+        possible = []
+        taken: dict[str, Path] = {}
+        for job in self._plan:
+            source, target = (os.path.normcase(path.absolute()) for path in job)
+            if source == target:
+                yield job.record("would be replaced by itself; name an output folder")
+            elif target in taken:
+                yield job.record(f"{job.target} is what {taken[target]} becomes, too")
+            else:
+                taken[target] = job.source
+                possible.append(job)
+        processes = min(self._jobs, len(possible))
+        if processes > 1:
+            yield from _run_in_processes(self._work, possible, processes)
+        else:
+            yield from map(self._work, possible)
+
+
+def _attempt(work: Callable[[Job], bool], any_size: bool, job: Job) -> Record:
+    """Do one job; return what came of it, whatever that is."""
+    record = job.record()
+    start = time.perf_counter()
+    with _limit_of_pixels(any_size), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice that size is an error
+        try:
+            done = work(job)
+        except Exception as error:  # whatever is wrong with a file, the others are to be done
+            record = record._replace(error=_explain(error))
+        else:
+            sizes = job.source.stat().st_size, job.target.stat().st_size
+            record = record._replace(bytes_in=sizes[0], bytes_out=sizes[1], skipped=not done)
+    messages = tuple(dict.fromkeys(str(warning.message) for warning in caught))
+    return record._replace(seconds=time.perf_counter() - start, warnings=messages)
+
+
+@contextmanager
+def _limit_of_pixels(any_size: bool) -> Iterator[None]:
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        Image.MAX_IMAGE_PIXELS = None if any_size else limit
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _explain(error: Exception) -> str:
+    """Return what is wrong, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{error} Where it is none, any-size opens it."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _run_in_processes(work: Callable[[Job], Record], plan: Sequence[Job], processes: int) -> Iterator[Record]:
+    # Processes that are forked would share the state of threads that they do not have.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    waiting: dict[Future[Record], Job] = {}
+    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(stop,)) as pool:
+        try:
+            for job in plan:
+                while len(waiting) >= _AHEAD * processes:
+                    yield from _collect(waiting)
+                try:
+                    with _ignoring_interrupts():  # as a process does that is started now, until it is ready
+                        waiting[pool.submit(_interruptible, work, job)] = job
+                except BrokenProcessPool:
+                    yield job.record(_KILLED)
+            while waiting:
+                yield from _collect(waiting)
+        finally:
+            stop.set()  # some jobs are beyond cancelling, in the hands of a process before it begins them
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # others have no say in it
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _collect(waiting: dict[Future[Record], Job]) -> Iterator[Record]:
+    """Wait until at least one is done; yield what came of it, and forget it."""
+    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+        job = waiting.pop(future)
+        try:
+            yield future.result()
+        except BrokenProcessPool:
+            yield job.record(_KILLED)
+
+
+class _Worker:
+    """The state of a process of the pool."""
+
+    stop: Event  # set when no more jobs are to be begun
+    working = False
+
+
+def _start_worker(stop: Event) -> None:
+    """Prepare a process, which is to end with its parent, however that ends."""
+    _Worker.stop = stop
+    signal.signal(signal.SIGINT, _interrupt)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def end_with_parent() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _interrupt(*_: object) -> None:
+    """End the work at a file, and let a process that waits for work wait."""
+    if _Worker.working:
+        raise KeyboardInterrupt
+
+
+def _interruptible(work: Callable[[Job], Record], job: Job) -> Record:
+    """Do a job; an interrupt ends it, and leaves no part of a file."""
+    try:
+        _Worker.working = True
+        return job.record("interrupted") if _Worker.stop.is_set() else work(job)
+    except KeyboardInterrupt:
+        return job.record("interrupted")
+    finally:
+        _Worker.working = False

@@ -1,0 +1,276 @@
+"""What can be said of a KMC file: its parts, how far it is from its original, and what other options give.
+
+Everything is returned as plain numbers, strings and None, ready for JSON, CSV and `figures`.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Iterable, Iterator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from . import codec, container, kmeans, metrics, saving
+from .colours import widen
+from .container import Reader
+from .indexed import Array
+
+_CODINGS = {0: "packed"}  # the others are models
+
+
+def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, Any]:
+    """Describe a KMC file, all of which is read and checked, but not decoded.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+    codebook : bool
+        Also list the colours: those of 8 bits as ``"#rrggbb"`` or ``"#rrggbbaa"``, others as numbers.
+
+    Returns
+    -------
+    dict
+        ``path``, ``bytes``, ``width``, ``height``, ``mode``, ``k``, ``tile_width``, ``tile_height``,
+        ``tiles``, ``labels`` (``"packed"`` or ``"modelled"``), ``bits_per_pixel``; ``parts``, the bytes
+        of each part of the file; and what there is of ``dpi`` and ``rdo``.
+
+    Raises
+    ------
+    KMCError
+        If it is damaged, truncated, or newer than this package.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import kmc_format
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kmc_format.write(f"{folder}/x.kmc", Image.linear_gradient("L"), effort=0)
+    ...     found = describe(f"{folder}/x.kmc")
+    >>> found["width"], found["k"], found["labels"], found["parts"]["labels"] < found["bytes"]
+    (256, 256, 'packed', True)
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  # pathlib is slow to import
+        reader = Reader(file)
+        header = codec.read_header(reader)
+        codings = set()
+        for tile in container.read_tiles(reader, header.front):
+            if tile.error:
+                raise tile.error
+            codings.add(_CODINGS.get(tile.coding, "modelled"))
+        labels = reader.offset - header.front.start
+    width, height = header.size
+    metadata: dict[str, Any] = {**header.metadata}
+    size = Path(path).stat().st_size
+    parts = {"codebook": len(header.front.codebook), "labels": labels}
+    for name in ("icc_profile", "exif", "xmp"):
+        if name in metadata:
+            parts[name] = len(metadata.pop(name))
+    if header.tiles > 1:
+        parts["index"] = 4 * header.tiles
+    parts["frame"] = size - sum(parts.values())  # signature, sizes and checksums
+    metadata.pop("transparency", None)
+    entries = codec.with_alpha(header.codebook, header.metadata.get("transparency"))
+    return {
+        "path": fspath(path),
+        "bytes": size,
+        "width": width,
+        "height": height,
+        "mode": header.mode,
+        "k": header.k,
+        "tile_width": header.tile_size[0],
+        "tile_height": header.tile_size[1],
+        "tiles": header.tiles,
+        "labels": " and ".join(sorted(codings)),
+        "bits_per_pixel": 8 * size / (width * height),
+        "parts": parts,
+        **metadata,
+        **({"codebook": _colours(entries)} if codebook else {}),
+    }
+
+
+def _colours(codebook: Array) -> list[str]:
+    if codebook.dtype != np.uint8:
+        return [str(value) for value in codebook[:, 0]]
+    channels = 3 + (codebook.shape[1] in (2, 4))
+    return [f"#{bytes(entry).hex()}" for entry in widen(codebook, channels)]
+
+
+def difference(one: metrics.Picture, other: metrics.Picture) -> dict[str, Any]:
+    """Measure how much two pictures of the same size differ.
+
+    Returns
+    -------
+    dict
+        ``mse``; ``psnr`` in dB, None where pictures are equal or of 32-bit integers; ``ssim``, None where
+        there is none, as for pictures of fewer than 7 pixels, or where scikit-image is not installed;
+        ``exact``, whether they are equal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the pictures do not compare.
+
+    Examples
+    --------
+    >>> ramp = Image.linear_gradient("L")
+    >>> difference(ramp, ramp)["exact"], difference(ramp, ramp.point(lambda level: level // 2))["exact"]
+    (True, False)
+    """
+    error = metrics.mse(one, other)
+    return {
+        "exact": error == 0,
+        "mse": error,
+        "psnr": _decibels(one, other),
+        "ssim": _similarity(one, other),
+    }
+
+
+def _decibels(one: metrics.Picture, other: metrics.Picture) -> float | None:
+    try:
+        value = metrics.psnr(one, other)
+    except TypeError:  # of 32-bit integers
+        return None
+    return None if math.isinf(value) else value
+
+
+def _similarity(one: metrics.Picture, other: metrics.Picture) -> float | None:
+    try:
+        return metrics.ssim(one, other)
+    except (ImportError, TypeError, ValueError):
+        return None
+
+
+class Comparison(NamedTuple):
+    """An original and what became of it, with their figures."""
+
+    pictures: tuple[Array, Array]
+    codebook: Array | None  # None for a picture of more colours than a codebook holds
+    captions: tuple[str, str]
+    numbers: dict[str, Any]
+
+
+def compare(
+    original: str | PathLike[str], compressed: str | PathLike[str] | None = None, **options: Any
+) -> Comparison:
+    """Compare an image with a compressed one.
+
+    Parameters
+    ----------
+    original : path
+        An image.
+    compressed : path, optional
+        A KMC file, or another image. By default `original` is compressed now,
+    **options
+        with these options of `Image.save`.
+
+    Returns
+    -------
+    Comparison
+        Among its numbers are ``original_bytes``, ``bytes``, ``bits_per_pixel``, ``k`` (None where it is
+        over 65,536) and those of `difference`.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    TypeError, ValueError
+        If the pictures do not compare, or an option is not what it should be.
+    """
+    with Image.open(original) as image:
+        first = saving.pixels_of(image)
+        data = saving.encode(image, options) if compressed is None else None
+    source = original if compressed is None else compressed
+    with Image.open(source if data is None else io.BytesIO(data)) as image:
+        name = image.format or ""
+        codebook = _codebook(image)
+        second = saving.pixels_of(image)
+    size = Path(source).stat().st_size if data is None else len(data)
+    numbers = {
+        "original": fspath(original),
+        "compressed": None if compressed is None else fspath(compressed),
+        "original_bytes": Path(original).stat().st_size,
+        "bytes": size,
+        "bits_per_pixel": 8 * size / (first.shape[0] * first.shape[1]),
+        "k": None if codebook is None else len(codebook),
+        **difference(first, second),
+    }
+    quality = "exact" if numbers["psnr"] is None else f"{numbers['psnr']:.2f} dB"
+    captions = (
+        f"{Path(original).name}, {numbers['original_bytes']:,} bytes",
+        f"{name}, {size:,} bytes, {quality}",
+    )
+    return Comparison((first, second), codebook, captions, numbers)
+
+
+def _codebook(image: Image.Image) -> Array | None:
+    try:
+        return saving.codebook_of(image)
+    except ValueError:  # it has too many colours
+        return None
+
+
+def sweep(
+    picture: Image.Image | Array, values: Iterable[int], option: str = "k", **options: Any
+) -> Iterator[dict[str, Any]]:
+    """Encode a picture with one value of an option after the other.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image or ndarray
+        As for `kmc_format.encode`.
+    values : iterable of int
+        Of the option.
+    option : str
+        ``"k"`` or ``"quality"``.
+    **options
+        Others of `Image.save`.
+
+    Yields
+    ------
+    dict
+        The value, under the option's name; ``colours``, how many there are; ``bytes``;
+        ``bits_per_pixel``; ``psnr`` in dB, None where it is exact; ``encode_seconds``,
+        ``decode_seconds``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not what it should be.
+
+    Examples
+    --------
+    >>> [row["k"] for row in sweep(Image.linear_gradient("L"), [2, 16])]
+    [2, 16]
+    """
+    saving.check_options(options)
+    original = saving.pixels_of(picture)
+    _warm_up()
+    for value in values:
+        start = time.perf_counter()
+        data = saving.encode(picture, {**options, option: value})
+        encoded = time.perf_counter()
+        reader = Reader(io.BytesIO(data))
+        header = codec.read_header(reader)
+        pixels = codec.decode(reader, header).expand()
+        decoded = time.perf_counter()
+        yield {
+            option: value,
+            "colours": header.k,
+            "bytes": len(data),
+            "bits_per_pixel": 8 * len(data) / math.prod(header.size),
+            "psnr": _decibels(original, pixels),
+            "encode_seconds": encoded - start,
+            "decode_seconds": decoded - encoded,
+        }
+
+
+def _warm_up() -> None:
+    """Have all imported that clustering needs, so that it does not count as the first picture's time."""
+    kmeans.quantize(np.arange(3 * 16, dtype=np.uint8).reshape(4, 4, 3), k=2)

@@ -1,0 +1,258 @@
+"""Many files in one go: what is written where, what is left alone, and what comes of those that fail."""
+
+import multiprocessing
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from support import SAMPLES, smooth
+
+import kmc_format
+from kmc_format import batch, saving
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder of images, with one below, a file that is no image, and one that cannot be read."""
+    folder = tmp_path / "in"
+    (folder / "below").mkdir(parents=True)
+    for n, name in enumerate(["a.png", "b.JPG", "below/c.webp"]):
+        smooth((32 + n, 24)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def errors(records):
+    return {Path(record.source).name: record.error for record in records if record.error}
+
+
+def test_each_file_beside_its_source(tree):
+    records = list(batch.encode([tree], k=8))
+    assert errors(records) == {}
+    assert names(tree) == ["a.kmc", "a.png", "b.JPG", "b.kmc", "below/c.webp", "notes.txt"]
+    [record] = [record for record in records if record.source.endswith("a.png")]
+    assert record.bytes_in == (tree / "a.png").stat().st_size
+    assert record.bytes_out == (tree / "a.kmc").stat().st_size
+    assert record.seconds > 0
+    assert (tree / "a.kmc").read_bytes() == kmc_format.encode(smooth((32, 24)), k=8)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_tree_is_mirrored(tree, tmp_path, jobs):
+    made = batch.encode([tree], tmp_path / "out", recursive=True, jobs=jobs, k=8)
+    assert len(made) == 3
+    assert errors(made) == {}
+    assert names(tmp_path / "out") == ["a.kmc", "b.kmc", "below/c.kmc"]
+    made = batch.decode([tmp_path / "out"], tmp_path / "back", recursive=True, jobs=jobs)
+    assert errors(made) == {}
+    assert names(tmp_path / "back") == ["a.png", "b.png", "below/c.png"]
+    for name in ("a", "b", "below/c"):
+        with (
+            Image.open(tmp_path / "out" / f"{name}.kmc") as one,
+            Image.open(tmp_path / "back" / f"{name}.png") as other,
+        ):
+            assert np.array_equal(one, other)
+    assert names(tree) == ["a.png", "b.JPG", "below/c.webp", "notes.txt"]
+
+
+def test_patterns_and_files(tree, tmp_path):
+    made = batch.encode([f"{tree}/**/*.webp", tree / "a.png"], tmp_path / "out")
+    assert errors(made) == {}
+    assert names(tmp_path / "out") == ["a.kmc", "below/c.kmc"]
+    with pytest.raises(FileNotFoundError, match="No file matches"):
+        batch.encode([f"{tree}/*.bmp"])
+    odd = tree / "[x].png"
+    smooth().save(odd)
+    assert errors(batch.encode([odd])) == {}
+    assert (tree / "[x].kmc").exists()
+
+
+def test_the_name_of_one_file(tree, tmp_path):
+    assert errors(batch.encode([tree / "a.png"], tmp_path / "new" / "x.kmc")) == {}
+    assert errors(batch.decode([tmp_path / "new" / "x.kmc"], tmp_path / "y.tiff")) == {}
+    with Image.open(tmp_path / "y.tiff") as image:
+        assert image.format == "TIFF"
+    with pytest.raises(ValueError, match="name of a file, and not for 2 files"):
+        batch.encode([tree], tmp_path / "x.kmc")
+    with pytest.raises(ValueError, match=r"not for a \.kmc file"):
+        batch.encode([tree / "a.png"], tmp_path / "x.png")
+    with pytest.raises(ValueError, match="none that Pillow writes"):
+        batch.decode([tree], format="xyz")
+
+
+def test_what_is_up_to_date_is_left_alone(tree):
+    assert not any(record.skipped for record in batch.encode([tree], k=8))
+    before = (tree / "a.kmc").stat().st_mtime_ns
+    assert all(record.skipped for record in batch.encode([tree], k=4))
+    assert (tree / "a.kmc").stat().st_mtime_ns == before
+    os.utime(tree / "a.png", ns=(before + 1, before + 1))
+    assert [record.skipped for record in batch.encode([tree], k=4, jobs=1)] == [False, True]
+    assert kmc_format.read_header(tree / "a.kmc").k == 4
+    assert not any(record.skipped for record in batch.encode([tree], k=4, force=True))
+
+
+def test_decoding_does_not_replace_an_original(tree):
+    original = (tree / "a.png").read_bytes()
+    assert errors(batch.encode([tree / "a.png"], k=8)) == {}
+    assert "older" in errors(batch.decode([tree / "a.kmc"]))["a.kmc"]
+    assert (tree / "a.png").read_bytes() == original
+    assert errors(batch.decode([tree / "a.kmc"], force=True)) == {}
+    assert (tree / "a.png").read_bytes() != original
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_others_are_done_when_some_fail(tree, jobs):
+    (tree / "broken.png").write_bytes((tree / "a.png").read_bytes()[:80])
+    (tree / "empty.png").write_bytes(b"")
+    smooth().save(tree / "many.gif", save_all=True, append_images=[smooth().rotate(90)])
+    found = errors(batch.encode([tree, tree / "missing.png"], k=8, jobs=jobs))
+    assert found.keys() == {"broken.png", "empty.png", "many.gif", "missing.png"}
+    assert found["missing.png"] == "No such file or directory"
+    assert found["many.gif"] == "has 2 frames; KMC stores one picture"
+    assert "cannot identify" in found["empty.png"]
+    assert all("\n" not in error for error in found.values())
+    assert [name for name in names(tree) if name.endswith(".kmc")] == ["a.kmc", "b.kmc"]
+
+
+def test_no_two_files_become_one(tree):
+    smooth().save(tree / "a.gif")
+    found = errors(batch.encode([tree, tree / "b.JPG"]))
+    assert found["a.png"] == f"{tree / 'a.kmc'} is what {tree / 'a.gif'} becomes, too"
+    assert "becomes, too" in found["b.JPG"]
+    kept = (tree / "a.kmc").read_bytes()
+    assert "itself" in errors(batch.encode([tree / "a.kmc"], k=2))["a.kmc"]
+    assert (tree / "a.kmc").read_bytes() == kept
+    assert errors(batch.encode([tree / "a.kmc"], tree / "out", k=2)) == {}
+
+
+def test_a_folder_that_cannot_be_written(tree, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    found = errors(batch.encode([tree], tmp_path / "file" / "out"))
+    assert found.keys() == {"a.png", "b.JPG"}
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_wrong_options_come_before_any_work(tree):
+    for options in ({"k": 0}, {"quality": 101}, {"keep": ["no colour"]}, {"k": 2, "codebook": SAMPLES[0]}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            batch.encode([tree], **options)
+    with pytest.raises(ValueError, match="threads"):
+        batch.encode([tree], jobs=0)
+    with pytest.raises(FileNotFoundError):
+        batch.encode([tree], codebook=tree / "missing.kmc")
+    assert not [name for name in names(tree) if name.endswith(".kmc")]
+
+
+def test_options_of_every_kind(tree):
+    list(batch.encode([tree / "a.png"], k=8))
+    made = batch.encode([tree / "b.JPG"], codebook=tree / "a.kmc", effort=2, tile=(16, 12), jobs=2)
+    assert errors(made) == {}
+    header = kmc_format.read_header(tree / "b.kmc")
+    assert (header.tile_size, header.k) == ((16, 12), 8)
+    for options in ({"keep": ["red"]}, {"space": "oklab"}, {"max_bytes": 400}, {"dither": 0.5}):
+        assert errors(batch.encode([tree / "a.png"], force=True, k=8, **options)) == {}
+
+
+def test_metadata_goes_both_ways(tmp_path):
+    exif = Image.Exif()
+    exif[0x010E] = "described"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    smooth().save(tmp_path / "x.jpg", exif=exif, icc_profile=profile, dpi=(300, 200), xmp=b"<x/>")
+    assert errors(batch.encode([tmp_path / "x.jpg"])) == {}
+    assert errors(batch.decode([tmp_path / "x.kmc"], format="jpg", output=tmp_path / "back")) == {}
+    for path in ("x.kmc", "back/x.jpg"):
+        with Image.open(tmp_path / path) as image:
+            assert image.getexif()[0x010E] == "described"
+            assert image.info["icc_profile"] == profile
+            assert image.info["dpi"] == pytest.approx((300, 200))
+            assert image.info["xmp"] == b"<x/>"
+    assert errors(batch.encode([tmp_path / "x.jpg"], strip=True, force=True)) == {}
+    assert kmc_format.read_header(tmp_path / "x.kmc").metadata == {}
+
+
+def test_a_resolution_that_is_none_is_left_out(tmp_path):
+    smooth().save(tmp_path / "x.bmp", dpi=(0, 0))
+    assert errors(batch.encode([tmp_path / "x.bmp"])) == {}
+    assert "dpi" not in kmc_format.read_header(tmp_path / "x.kmc").metadata
+
+
+def test_integers_are_not_cut_off(tmp_path):
+    for name, value in (("small", 65_535), ("large", 65_536)):
+        kmc_format.write(tmp_path / f"{name}.kmc", np.array([[0, value]], np.int32))
+    found = errors(batch.decode([tmp_path]))
+    assert found == {"large.kmc": "has values from 0 to 65536, which only tiff holds"}
+    with Image.open(tmp_path / "small.png") as image:
+        assert np.asarray(image).tolist() == [[0, 65_535]]
+    assert errors(batch.decode([tmp_path / "large.kmc"], format="tiff")) == {}
+    with Image.open(tmp_path / "large.tiff") as image:
+        assert np.asarray(image).tolist() == [[0, 65_536]]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
+def test_decoding_loses_nothing(tmp_path, suffix):
+    made = batch.encode(SAMPLES, tmp_path / "kmc", k=65536)
+    assert errors(made) == {}
+    found = errors(batch.decode([tmp_path / "kmc"], tmp_path / suffix, format=suffix))
+    assert found.keys() == ({"instances.kmc"} if suffix == "webp" else set())  # it has no 16 bits
+    for path in (tmp_path / suffix).iterdir():
+        with Image.open(path) as back, Image.open(tmp_path / "kmc" / f"{path.stem}.kmc") as stored:
+            mode = stored.mode if stored.mode.startswith("I") else "RGBA"
+            assert np.array_equal(back.convert(mode), stored.convert(mode)), path.name
+
+
+def test_pictures_of_any_size(tmp_path, monkeypatch):
+    smooth((64, 64)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert "any-size opens it" in errors(batch.encode([tmp_path]))["x.png"]
+    assert errors(batch.encode([tmp_path], any_size=True)) == {}
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_warnings_are_of_a_file(tree, monkeypatch):
+    def encode_image(image, options):
+        if image.format == "PNG":
+            warnings.warn("odd", stacklevel=1)
+        return b"data"
+
+    monkeypatch.setattr(saving, "encode_image", encode_image)
+    assert [record.warnings for record in batch.encode([tree], jobs=1)] == [("odd",), ()]
+
+
+def test_the_same_bytes_in_any_number_of_processes(tmp_path):
+    for jobs in (1, 2):
+        assert errors(batch.encode(SAMPLES, tmp_path / str(jobs), jobs=jobs, quality=60)) == {}
+    for path in (tmp_path / "1").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
+
+
+def test_a_process_that_is_killed(tmp_path):
+    for n in range(12):
+        smooth((300, 300)).save(tmp_path / f"{n}.png")
+    records = []
+    for record in batch.encode([tmp_path], jobs=2, k=64):
+        records.append(record)
+        if len(records) == 1:
+            multiprocessing.active_children()[0].kill()
+    found = errors(records)
+    assert len(records) == 12
+    assert found
+    assert set(found.values()) == {"a process was killed, perhaps as memory ran out"}
+    for record in records:
+        if not record.error:
+            kmc_format.decode(record.target)
+
+
+def test_a_format_that_loses_colours_is_an_error(tmp_path):
+    kmc_format.write(tmp_path / "x.kmc", smooth(), k=2000)
+    found = errors(batch.decode([tmp_path], format="gif"))
+    assert found == {"x.kmc": "is mode RGB, which GIF does not hold exactly; png and tiff do"}
+    assert names(tmp_path) == ["x.kmc"]
+    assert errors(batch.decode([tmp_path], format="jpg")) == {}
+    assert errors(batch.decode([tmp_path], format="pdf")) == {}

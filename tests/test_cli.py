@@ -1,0 +1,388 @@
+"""The commands of `kmc`, as a person types them."""
+
+import csv
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+from support import ROOT, SAMPLES, save, smooth
+
+import kmc_format
+from kmc_format import cli, metrics
+
+COMMANDS = sorted(cli.kmc.commands)
+PYTHON = [sys.executable, "-Im"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to be in, with an image, its KMC file and a truncated one."""
+    smooth().save(tmp_path / "x.png")
+    kmc_format.write(tmp_path / "x.kmc", smooth(), k=8)
+    (tmp_path / "cut.kmc").write_bytes((tmp_path / "x.kmc").read_bytes()[:-5])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def kmc(capsys):
+    """What runs `kmc` in this process: gives its exit status, and what it printed on both."""
+
+    def run(line):
+        status = cli.main(shlex.split(str(line)))
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def start(*arguments, **options):
+    """Start `kmc` in a process of its own."""
+    return subprocess.Popen(
+        [*PYTHON, "kmc_format", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- Every command ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_every_command_on_every_sample(kmc, tmp_path, path):
+    name, made = path.stem, tmp_path / f"{path.stem}.kmc"
+    assert kmc(f"encode {path} -o {tmp_path} -k 12")[::2] == (0, "")
+    with Image.open(path) as image:
+        data = kmc_format.encode(image, k=12)
+        assert kmc_format.decode(made).expand().tolist() == kmc_format.decode(data).expand().tolist()
+
+    assert kmc(f"decode {made} -o {tmp_path / 'back'}")[::2] == (0, "")
+    with Image.open(tmp_path / "back" / f"{name}.png") as back, Image.open(made) as stored:
+        assert metrics.mse(back, stored) == 0
+
+    status, out, err = kmc(f"info {made}")
+    assert (status, err) == (0, "")
+    assert f"bytes       {made.stat().st_size:,} (" in out
+    assert json.loads(kmc(f"info {made} --json")[1])[0]["bytes"] == made.stat().st_size
+
+    status, out, err = kmc(f"compare {path} {made} -o {tmp_path / 'c.png'}")
+    assert (status, err) == (0, "")
+    assert f"{path.stat().st_size:,} to {made.stat().st_size:,}" in out
+    with Image.open(tmp_path / "c.png") as drawn:
+        assert drawn.width > 900
+
+    status, out, err = kmc(
+        f"sweep {path} -k 2,7 --effort 0 --csv {tmp_path / 's.csv'} --plot {tmp_path / 's.svg'}"
+    )
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) == 3
+    with (tmp_path / "s.csv").open() as file:
+        assert [row["k"] for row in csv.DictReader(file)] == ["2", "7"]
+    assert (tmp_path / "s.svg").read_text("utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help(kmc, command):
+    status, out, err = kmc(f"{command} --help")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"Usage: {' '.join(['kmc', *command.split()])} ")
+    assert max(map(len, out.splitlines())) <= 80
+    assert kmc(f"{command} -h")[1] == out
+
+
+def test_every_option_has_help():
+    for command in cli.kmc.commands.values():
+        assert command.help
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (command.name, parameter.name)
+
+
+def test_every_save_option_is_there():
+    missing = {"threads", "icc_profile", "exif", "xmp", "dpi"}  # --jobs, and what --strip leaves out
+    options = {parameter.name for parameter in cli.kmc.commands["encode"].params}
+    readme = (ROOT / "README.md").read_text("utf-8")
+    table = [
+        line for line in readme.partition("| option of `save`")[2].splitlines() if line.startswith("| `")
+    ]
+    documented = {
+        name for line in table for name in line.split("|")[1].replace("`", "").replace(",", " ").split()
+    }
+    assert {"k", "rdo"} < documented
+    assert documented - missing <= options
+
+
+def test_version_and_nothing(kmc):
+    assert kmc("--version")[:2] == (0, f"kmc, version {kmc_format.__version__}\n")
+    status, out, err = kmc("")
+    assert (status, err) == (0, "")
+    assert out == kmc("--help")[1]
+
+
+def test_a_start_imports_little():
+    program = "import sys; from kmc_format.__main__ import main; sys.argv = ['kmc', '--help']; main(); "
+    program += "print({name.partition('.')[0] for name in sys.modules} & {'sklearn', 'scipy', 'matplotlib', "
+    program += "'skimage', 'imageio', 'concurrent', 'multiprocessing'})"
+    result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("set()\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell):
+    environment = {
+        **os.environ,
+        "_KMC_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": "kmc enc",
+        "COMP_CWORD": "1",
+    }
+    if shell == "fish":
+        environment["COMP_CWORD"] = "enc"
+    program = "import sys; from kmc_format.__main__ import main; sys.argv = ['kmc']; main()"
+    result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, env=environment)
+    assert "encode" in result.stdout
+    assert "decode" not in result.stdout
+    environment["_KMC_COMPLETE"] = f"{shell}_source"
+    result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, env=environment)
+    assert "_KMC_COMPLETE" in result.stdout
+
+
+# --- What is printed ------------------------------------------------------------------------------
+
+
+def test_a_summary(kmc, folder):
+    (folder / "broken.png").write_bytes(b"no picture")
+    status, out, err = kmc("encode . -o out -k 2")
+    assert status == 1
+    size = (folder / "out" / "x.kmc").stat().st_size
+    assert out.startswith(f"1 written, {(folder / 'x.png').stat().st_size} bytes to {size} bytes (")
+    assert out.endswith("; 1 failed\n")
+    assert err.startswith("kmc encode: broken.png: cannot identify image file ")
+    assert kmc("encode x.png -o out")[1] == "1 up to date (--force writes them again)\n"
+    assert kmc("encode x.png -o out --quiet --force")[:2] == (0, "")
+    (folder / "empty").mkdir()
+    assert kmc("encode empty")[1].startswith("no such files were found")
+
+
+def test_records_as_json(kmc, folder):
+    status, out, err = kmc("encode x.png nothing.png -o out --json")
+    first, second = sorted(map(json.loads, out.splitlines()), key=lambda record: record["error"] or "")
+    assert (status, err) == (1, "kmc encode: nothing.png: No such file or directory\n")
+    assert (first["source"], first["error"], second["error"]) == ("x.png", None, "No such file or directory")
+    assert first["bytes_out"] == (folder / "out" / "x.kmc").stat().st_size
+
+
+def test_figures_without_a_picture(kmc, folder):
+    status, out, err = kmc("compare x.png -k 8 --json")
+    found = json.loads(out)
+    assert (status, err) == (0, "")
+    assert found["bytes"] == len(save(smooth(), k=8))
+    assert found["psnr"] == metrics.psnr(smooth(), Image.open("x.kmc"))
+    status, out, err = kmc("compare x.png -o c.pdf")
+    assert (status, err) == (0, "")
+    assert (folder / "c.pdf").read_bytes().startswith(b"%PDF")
+    assert "dB PSNR" in out
+    assert "SSIM" in out
+
+
+def test_a_sweep_of_qualities(kmc, folder):
+    rows = json.loads(kmc("sweep x.png --quality 30:70:20 --json")[1])
+    assert [row["quality"] for row in rows] == [30, 50, 70]
+    assert rows[0]["bytes"] == len(save(smooth(), quality=30))
+
+
+def test_colours_of_a_file(kmc, folder):
+    colours = kmc("info x.kmc --codebook")[1].splitlines()[-8:]
+    expected = ["#" + bytes(entry).hex() for entry in kmc_format.read_header("x.kmc").codebook]
+    assert [line.strip() for line in colours] == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are of POSIX")
+def test_colours_and_progress_are_for_terminals(folder):
+    import pty
+
+    smooth().save(folder / "x.png", compress_level=0)
+    reader, writer = pty.openpty()
+    command = [*PYTHON, "kmc_format", "encode", "x.png", "missing.png", "-o", "out"]
+    subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, check=False)
+    shown = os.read(reader, 10**6).decode()
+    assert "saved" in shown
+    assert "\x1b[31mkmc encode:\x1b[0m missing.png: No such file" in shown
+    command[-1] = "other"
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stderr == "kmc encode: missing.png: No such file or directory\n"
+    os.close(writer)
+    os.close(reader)
+
+
+# --- What goes wrong ------------------------------------------------------------------------------
+
+WRONG_USE = [
+    "bogus",
+    "encode",
+    "encode x.png --kk 3",
+    "encode x.png -k 0",
+    "encode x.png -k many",
+    "encode x.png -k 70000",
+    "encode x.png --quality 0",
+    "encode x.png --quality 50 --rdo 3",
+    "encode x.png --dither 2",
+    "encode x.png --effort 9",
+    "encode x.png --tile 5x",
+    "encode x.png --tile 0",
+    "encode x.png --keep nocolour",
+    "encode x.png --space lab",
+    "encode x.png --codebook x.png -k 3",
+    "encode x.png --random-state -1",
+    "encode x.png --jobs 0",
+    "encode x.png x.png -o y.kmc",
+    "decode x.kmc --format xyz",
+    "compare x.png x.kmc -k 3",
+    "compare x.png -o c.xyz",
+    "sweep x.png -k 2:9",
+    "sweep x.png -k 2,x",
+    "sweep x.png -k 0",
+    "sweep x.png -k 9:2:1",
+    "sweep x.png -k 2 --quality 3",
+    "sweep x.png --plot s.xyz",
+    "explore x.png --port 70000",
+    "autoload on",
+]
+
+
+@pytest.mark.parametrize("line", WRONG_USE)
+def test_wrong_use_is_one_line(kmc, folder, line):
+    before = contents(folder)
+    status, out, err = kmc(line)
+    assert (status, out) == (2, "")
+    assert err.startswith("kmc")
+    assert err.endswith(" --help'.\n")
+    assert err.count("\n") == 1
+    assert contents(folder) == before
+
+
+FAILURES = {
+    "encode missing.png": "missing.png: No such file or directory",
+    "encode missing*.png": "missing*.png: No file matches",
+    "encode x.png --codebook missing.png": "missing.png: No such file or directory",
+    "encode cut.kmc -o out": "cut.kmc: the file ends at byte",
+    "encode x.png -o x.kmc/out": "x.png: Not a directory",
+    "decode missing.kmc": "missing.kmc: No such file or directory",
+    "decode cut.kmc": "cut.kmc: the file ends at byte",
+    "decode x.png -o out": "x.png: cannot identify image file",
+    "decode x.kmc": "x.kmc: x.png is there",
+    "info missing.kmc": "missing.kmc: No such file or directory",
+    "info cut.kmc": "cut.kmc: the file ends at byte",
+    "info x.png": "x.png: not a KMC file",
+    "info .": ".: Is a directory",
+    "compare missing.png -o c.png": "missing.png: No such file or directory",
+    "compare x.png missing.png -o c.png": "missing.png: No such file or directory",
+    "compare x.png cut.kmc -o c.png": "the file ends at byte",
+    "compare x.png -o x.kmc/c.png": "c.png: Not a directory",
+    "compare x.png": "there is no display",
+    "sweep missing.png": "missing.png: No such file or directory",
+    "sweep cut.kmc": "the file ends at byte",
+    "sweep x.png --show": "there is no display",
+    "sweep x.png -k 2 --csv x.kmc/t.csv": "t.csv: Not a directory",
+}
+
+
+@pytest.mark.parametrize("line", FAILURES)
+def test_a_failure_is_one_line(kmc, folder, line):
+    before = contents(folder)
+    status, _, err = kmc(line)
+    assert status == 1
+    assert err.startswith("kmc")
+    assert FAILURES[line] in err
+    assert err.count("\n") == 1
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "extra"),
+    [
+        ("click", "--help", "cli"),
+        ("matplotlib.figure", "compare x.png -o c.png", "plots"),
+        ("matplotlib.pyplot", "compare x.png", "plots"),
+        ("matplotlib.figure", "sweep x.png --plot s.png", "plots"),
+    ],
+)
+def test_an_extra_that_is_missing(folder, module, line, extra):
+    program = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv = {['kmc', *line.split()]!r};"
+        " from kmc_format.__main__ import main; sys.exit(main())"
+    )
+    result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert f"pip install 'kmc-format[{extra}]'" in result.stderr
+    assert not (folder / "c.png").exists()
+
+
+def test_a_toolkit_that_cannot_run(folder):
+    environment = {**os.environ, "MPLBACKEND": "TkAgg"}
+    result = start("compare", "x.png", env=environment)
+    _, err = result.communicate()
+    assert (result.returncode, err.count("\n")) == (1, 1)
+    assert "there is no display" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX")
+def test_an_interrupt_leaves_whole_files(tmp_path):
+    for n in range(40):
+        smooth((400, 400)).rotate(n).save(tmp_path / f"{n}.png", compress_level=0)
+    out = tmp_path / "out"
+    process = start("encode", tmp_path, "-o", out, "-j", 2, start_new_session=True)
+    while not (out.exists() and list(out.glob("*.kmc"))):
+        time.sleep(0.01)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == "\nkmc: interrupted; every file is whole\n"
+    assert process.returncode == 130
+    files = list(out.iterdir())
+    assert 0 < len(files) < 40
+    for path in files:
+        assert np.asarray(Image.open(path)).shape == (400, 400, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows a closed pipe is another error")
+def test_a_reader_that_has_seen_enough(folder):
+    process = start("info", *["x.kmc"] * 2000, cwd=folder)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def test_autoload(kmc, monkeypatch):
+    for action in ("status", "enable", "disable"):
+        monkeypatch.setattr(cli, action, lambda action=action: f"it is {action}")
+        assert kmc(f"autoload {action}") == (0, f"it is {action}\n", "")
+
+    def refuse():
+        raise PermissionError(13, "Permission denied", "/packages")
+
+    monkeypatch.setattr(cli, "enable", refuse)
+    assert kmc("autoload enable") == (1, "", "kmc: /packages: Permission denied\n")
+
+
+def test_the_command_is_installed():
+    command = Path(sys.executable).with_name("kmc.exe" if os.name == "nt" else "kmc")
+    result = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == f"kmc, version {kmc_format.__version__}\n"
