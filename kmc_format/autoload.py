@@ -81,23 +81,13 @@ def status() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``python -m kmc_format.autoload``; return the exit status."""
+    """Run ``kmc autoload`` or ``python -m kmc_format.autoload``; return the exit status."""
     parser = argparse.ArgumentParser("python -m kmc_format.autoload", description=__doc__.partition("\n")[0])
-    add_arguments(parser)
-    return run(parser.parse_args(arguments))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of ``kmc autoload``."""
-    parser.add_argument(
-        "action", choices=["enable", "disable", "status"], help="for the environment of this Python"
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the arguments say; return the exit status."""
+    actions = {"enable": enable, "disable": disable, "status": status}
+    parser.add_argument("action", choices=list(actions), help="for the environment of this Python")
+    action = actions[parser.parse_args(arguments).action]
     try:
-        print({"enable": enable, "disable": disable, "status": status}[arguments.action]())
+        print(action())
     except (OSError, py_compile.PyCompileError) as error:
         print(f"kmc autoload: {_in_one_line(error)}", file=sys.stderr)
         return 1

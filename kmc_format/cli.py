@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import PIL.Image
 
-from .autoload import disable, enable, status
+from . import autoload as autoloading
 
 if TYPE_CHECKING:
     from .batch import Batch, Record
@@ -533,9 +533,9 @@ def explore(image: Path, port: int, no_browser: bool) -> None:
 
 @kmc.command()
 @click.argument("action", type=click.Choice(["enable", "disable", "status"]))
-def autoload(action: str) -> None:
+def autoload(action: str) -> int:
     """Let programs that do not import kmc_format read and write KMC.
 
     It concerns the environment of this Python, and writes two small files there, or removes them.
     """
-    click.echo({"enable": enable, "disable": disable, "status": status}[action]())
+    return autoloading.main([action])

@@ -18,7 +18,7 @@ import pytest
 
 import kmc_format
 from kmc_format import autoload, container, registration, waiting
-from kmc_format.cli import main
+from kmc_format.autoload import main
 
 UNEDITED = """
 import sys
@@ -136,22 +136,22 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_command(folder, capsys):
-    assert main(["autoload", "enable"]) == 0
+    assert main(["enable"]) == 0
     assert {path.name for path in folder.iterdir()} == {*autoload._files(), "__pycache__"}
     for other in (b"# an older one", b"\xff damaged"):
         (folder / f"{autoload.MODULE}.py").write_bytes(other)
-        assert main(["autoload", "status"]) == 0
+        assert main(["status"]) == 0
         assert "by another version" in capsys.readouterr().out
-    assert main(["autoload", "disable"]) == 0
+    assert main(["disable"]) == 0
     assert not list(folder.iterdir())
     with pytest.raises(SystemExit) as caught:
-        main(["autoload", "perhaps"])
+        main(["perhaps"])
     assert caught.value.code == 2
 
 
 def test_a_folder_that_cannot_be_written(folder, monkeypatch, capsys):
     monkeypatch.setattr(autoload, "_folder", lambda: folder / "missing")
-    assert main(["autoload", "enable"]) == 1
+    assert main(["enable"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("kmc autoload: No such file or directory: ")
     assert str(folder / "missing") in said
@@ -173,7 +173,7 @@ def test_errors_are_one_line(folder, monkeypatch, capsys, error, said):
         return {"damaged.py": b"damaged ("}
 
     monkeypatch.setattr(autoload, "_files", files)
-    assert main(["autoload", "enable"]) == 1
+    assert main(["enable"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("kmc autoload: ")
     assert said in line

@@ -17,7 +17,7 @@ from PIL import Image
 from support import ROOT, SAMPLES, save, smooth
 
 import kmc_format
-from kmc_format import cli, metrics
+from kmc_format import autoload, cli, metrics
 
 COMMANDS = sorted(cli.kmc.commands)
 PYTHON = [sys.executable, "-Im"]
@@ -370,16 +370,14 @@ def test_a_reader_that_has_seen_enough(folder):
     assert process.wait() == 1
 
 
-def test_autoload(kmc, monkeypatch):
-    for action in ("status", "enable", "disable"):
-        monkeypatch.setattr(cli, action, lambda action=action: f"it is {action}")
-        assert kmc(f"autoload {action}") == (0, f"it is {action}\n", "")
-
-    def refuse():
-        raise PermissionError(13, "Permission denied", "/packages")
-
-    monkeypatch.setattr(cli, "enable", refuse)
-    assert kmc("autoload enable") == (1, "", "kmc: /packages: Permission denied\n")
+def test_autoload(kmc, monkeypatch, tmp_path):
+    monkeypatch.setattr(autoload, "_folder", lambda: tmp_path)
+    for action, said in (("enable", "enabled"), ("status", "enabled"), ("disable", "disabled")):
+        assert kmc(f"autoload {action}") == (0, f"autoloading is {said} in {tmp_path}\n", "")
+    monkeypatch.setattr(autoload, "_folder", lambda: tmp_path / "missing")
+    status, _, err = kmc("autoload enable")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("kmc autoload: No such file or directory: ")
 
 
 def test_the_command_is_installed():
