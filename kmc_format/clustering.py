@@ -38,6 +38,7 @@ _GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all gro
 _MOST_CELLS = 2**32  # of a histogram, as their numbers have 32 bits
 _LINE_K = 128  # up to here, points on a line get the best start there is
 _LINE_BINS = 640
+_PREVIEW_STEPS = 10  # Lloyd steps on the coarse histogram, of centres that were merged
 _ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
 
 
@@ -71,6 +72,58 @@ def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
         fit = min(fits, key=lambda fit: float(fit.inertia_))
         fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
         return _free_centres(_lloyd(fine, _centres(fit), _FINAL_STEPS), fine)
+
+
+def merged_centres(centres: Array, weights: Array) -> list[Array]:
+    """Merge weighted centres pairwise, each time the two whose merging adds least error.
+
+    Equitz, "A new vector quantization clustering algorithm", IEEE Transactions on Acoustics, Speech,
+    and Signal Processing 37(10), 1989; the error of a merge is Ward's.
+
+    Parameters
+    ----------
+    centres : ndarray, shape (n, dimensions)
+    weights : ndarray, shape (n,)
+        All above 0.
+
+    Returns
+    -------
+    list of ndarray
+        At position i the i centres that are left when there are so many, i = 0 ... n.
+    """
+    points, weights, left = centres.astype(np.float64), weights.astype(np.float64), np.arange(len(centres))
+
+    def loss(number: int) -> Array:
+        """Return the error that merging one centre with each of those left adds."""
+        added = np.full(len(points), np.inf)
+        share = weights[left] * weights[number] / (weights[left] + weights[number])
+        added[left] = share * np.square(points[left] - points[number]).sum(axis=1)
+        added[number] = np.inf
+        return added
+
+    losses = np.array([loss(number) for number in left.tolist()])
+    found = [points.copy()]
+    while len(left) > 1:
+        one, other = divmod(int(losses.argmin()), len(points))
+        points[one] = np.average(points[[one, other]], axis=0, weights=weights[[one, other]])
+        weights[one] += weights[other]
+        left = left[left != other]
+        losses[other] = losses[:, other] = np.inf
+        losses[one] = losses[:, one] = loss(one)
+        found.append(points[left])
+    return [points[:0], *reversed(found)]
+
+
+def refine(cloud: Cloud, centres: Array) -> Array:
+    """Move centres, those beside the anchors, by a few Lloyd steps on a coarse histogram."""
+    from sklearn import config_context
+
+    if not len(centres):
+        return centres
+    with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
+        everything = np.concatenate([cloud.anchors, centres])
+        coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(len(everything))))
+        return _free_centres(_lloyd(coarse, everything, _PREVIEW_STEPS), coarse)
 
 
 def nearest(points: Array, entries: Array) -> Array:

@@ -365,14 +365,18 @@ def _usable_cores() -> int:
 
 
 def map_tiles(
-    function: Callable[[_Item], _Result], tiles: Iterable[_Item], grid: Grid, threads: int
+    function: Callable[[_Item], _Result],
+    tiles: Iterable[_Item],
+    grid: Grid,
+    threads: int,
+    least: int = _THREAD_PIXELS,
 ) -> list[_Result]:
-    """Map a function over the tiles of a grid, in threads where there is enough to do.
+    """Map a function over the tiles of a grid, in threads where it has `least` pixels or more.
 
     They are taken from the iterable shortly before their turn, so that few are in memory at a time.
     """
     threads = min(threads, grid.count)
-    if threads == 1 or grid.width * grid.height < _THREAD_PIXELS:
+    if threads == 1 or grid.width * grid.height < least:
         return [function(tile) for tile in tiles]
     from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and seldom needed
 

@@ -46,6 +46,7 @@ _ROUGHLY = 0.1  # how close to the budget a guess is to be
 _USUAL_SLOPE = -0.4  # of the logarithm of bytes over that of rdo
 _NO_BOUND = 2**62
 _MANY_FAR = 4096  # colours beyond the bound are not covered one by one
+_THREAD_PIXELS = 2**16  # from so many, labels are chosen in threads, which takes long
 _FAR = 3.0  # the farthest step, in logarithms of rdo
 
 
@@ -288,7 +289,8 @@ def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
         labels[tile] = order.labels.take(numbers)
         return length
 
-    return _Fit(book, labels, sum(codec.map_tiles(choose_tile, scene.grid, scene.grid, scene.threads)))
+    lengths = codec.map_tiles(choose_tile, scene.grid, scene.grid, scene.threads, _THREAD_PIXELS)
+    return _Fit(book, labels, sum(lengths))
 
 
 def _refit(scene: _Scene, fit: _Fit, drop: bool) -> _Fit:
@@ -433,6 +435,39 @@ def quantize(
         return _picture(scene, fit)
 
     return _Search(scene, find, picture, _SEARCH_ROUNDS if goal.searching else _ROUNDS).run(goal, size)
+
+
+def estimate(
+    task: Task,
+    histogram: colours.Histogram,
+    entries: Array,
+    kept: Array,
+    rdo: float,
+    *,
+    coding: Mapping[str, Any] | None = None,
+) -> tuple[Indexed, float]:
+    """Choose labels, and fit a codebook to them, in one round: for a preview of what `quantize` gives.
+
+    Parameters
+    ----------
+    task, histogram
+        As for `kmeans.find_codebook`.
+    entries, kept
+        What that returned.
+    rdo : float
+        Above 0.
+    coding : mapping
+        The options of `codec.check_options`.
+
+    Returns
+    -------
+    Indexed, float
+        The picture, and how many bytes its labels take, about.
+    """
+    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, Goal(rdo), coding or {})
+    book = _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
+    fit = _minimise(scene, book, rdo, 1)
+    return _picture(scene, fit), fit.length
 
 
 def relabel(

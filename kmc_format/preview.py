@@ -1,0 +1,127 @@
+"""What saving with a k, `rdo` or `dither` would give, about, quickly enough for a slider that moves.
+
+The colours are counted and clustered once; each step starts from that. So the codebook is up to a few
+per cent worse than the one that saving finds, and of large pictures only the middle is coded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from . import codec, colours, kmeans, metrics, rate, saving
+from .indexed import Array, Indexed
+
+MOST_K = 256
+
+_WHOLE_PIXELS = 2**20  # up to so many, the whole picture is coded,
+_MIDDLE_PIXELS = 2**19  # and of a larger one so many from its middle
+_SAMPLE_PIXELS = 2**19  # of a larger one have their colours counted
+_MOST_BANDS = 4  # that are weighed at once; each has to learn its statistics anew
+
+
+class Step(NamedTuple):
+    """One setting of the sliders, previewed."""
+
+    indexed: Indexed  # what is seen, or of a large picture its middle
+    length: int  # bytes of the whole file, about
+    psnr: float  # of what is seen, in dB; infinite where it is exact
+
+
+class Preview:
+    """Previews of a picture with fewer colours.
+
+    Parameters
+    ----------
+    picture : ndarray, PIL.Image.Image or path
+        A picture of 8-bit colours, as for `kmc_format.quantize`; one with a palette is previewed by
+        its colours.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        What is seen: the picture, or of a large one the middle.
+    size : tuple of int
+        Width and height of the whole picture.
+    most : int
+        The most colours that make a difference, up to 256.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a picture of 8-bit colours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> preview = Preview(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    >>> step = preview.step(16)
+    >>> step.indexed.k, round(step.psnr, 1)
+    (16, 34.8)
+    """
+
+    def __init__(self, picture: object) -> None:
+        task, whole = kmeans.prepare(saving.pixels_of(picture), MOST_K)
+        if task.kind.dtype != "uint8":
+            raise TypeError(
+                f"a preview is of colours; a picture of mode {task.kind.mode} holds labels or measurements"
+            )
+        height, width = whole.shape[:2]
+        self.size = width, height
+        self.pixels = whole[_middle(width, height)] if width * height > _WHOLE_PIXELS else whole
+        self._histogram = counted = colours.histogram(np.ascontiguousarray(self.pixels))
+        if self.pixels.shape != whole.shape:
+            # Every second pixel of every second row, every third, ...
+            step = math.ceil(math.sqrt(width * height / _SAMPLE_PIXELS))
+            counted = colours.histogram(np.ascontiguousarray(whole[::step, ::step]))
+        self._task = task
+        self._codebooks = kmeans.Codebooks(task, counted)
+        self.most = min(MOST_K, len(counted.colours))
+
+    def step(self, k: int, rdo: float = 0.0, dither: float = 0.0) -> Step:
+        """Preview the picture that saving with these options gives.
+
+        Parameters
+        ----------
+        k : int
+            1 to 256.
+        rdo, dither : float
+            As for `kmc_format.quantize`; one of them is 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not what it should be.
+        """
+        goal = rate.check_goal(rdo=rdo, dither=dither)
+        if kmeans.check_k(k, self._task.kind.mode) > MOST_K:
+            raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
+        entries, kept = self._codebooks.find(k)
+        if goal is None:
+            strength = kmeans.check_dither(dither)
+            indexed = kmeans.label(self._task, self._histogram, entries, kept, strength)
+            length = float(len(codec.encode(indexed)))
+        else:
+            indexed, length = self._weighed(entries, kept, goal.rdo)
+        shown = self.pixels.shape[0] * self.pixels.shape[1]
+        scale = self.size[0] * self.size[1] / shown
+        return Step(indexed, round(length * scale), metrics.psnr(self.pixels, indexed.expand()))
+
+    def _weighed(self, entries: Array, kept: Array, rdo: float) -> tuple[Indexed, float]:
+        """Weigh error against bytes, in as many bands as there are threads: the picture, and its bytes."""
+        height, width = self.pixels.shape[:2]
+        bands = min(codec.check_threads(None), _MOST_BANDS)
+        coding = {"tile": (width, -(-height // bands))}
+        indexed, length = rate.estimate(self._task, self._histogram, entries, kept, rdo, coding=coding)
+        rest = codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), np.uint8), indexed.mode))
+        return indexed, length + len(rest)
+
+
+def _middle(width: int, height: int) -> tuple[slice, slice]:
+    """Return the rows and columns in the middle that have the number of pixels to preview."""
+    wide = min(width, max(math.isqrt(_MIDDLE_PIXELS * width // height), _MIDDLE_PIXELS // height))
+    high = min(height, _MIDDLE_PIXELS // wide)
+    left, top = (width - wide) // 2, (height - high) // 2
+    return np.s_[top : top + high, left : left + wide]
