@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, UnsupportedOperation
 from os import PathLike
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -39,6 +39,9 @@ from .errors import FormatError, KMCError, LimitError, TruncatedError, Unsupport
 from .indexed import Array, Indexed, as_int
 from .registration import register
 
+if TYPE_CHECKING:
+    from .explorer import Explorer
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "UnsupportedError",
     "decode",
     "encode",
+    "explore",
     "open_region",
     "quantize",
     "read_header",
@@ -327,6 +331,45 @@ def quantize(
     return Indexed(
         codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode
     )
+
+
+def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> Explorer:
+    """Show a picture with sliders for k, `rdo` and `dither`, in a Jupyter notebook.
+
+    The picture before and after, the size of the file, PSNR and the codebook follow the sliders; when
+    they rest, all is exactly what `Image.save` gives, and may be saved.
+
+    Parameters
+    ----------
+    picture : ndarray, PIL.Image.Image or path
+        A picture of 8-bit colours, as for `quantize`.
+    k : int
+        Number of colours to start with, 1 to 256.
+
+    Returns
+    -------
+    Explorer
+        As the last value of a cell it is displayed. `explorer.Explorer` tells what it has for programs.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets or anywidget is not installed: ``pip install 'kmc-format[notebook]'``.
+    TypeError, ValueError
+        If it is not a picture of 8-bit colours, or k is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> explorer = kmc_format.explore(np.arange(256, dtype=np.uint8).reshape(16, 16), k=8)
+    >>> explorer.rdo.value = 10
+    >>> kmc_format.decode(explorer.data).k
+    8
+    """
+    from .explorer import Explorer
+
+    return Explorer(picture, k)
 
 
 def train_codebook(

@@ -408,9 +408,7 @@ def _clustering(task: Task, rough: bool = False) -> FindCentres:
     return functools.partial(cluster, seed=task.seed, rough=rough)
 
 
-def _find(
-    task: Task, found: Array, counts: Array, k: int, find_centres: FindCentres
-) -> tuple[Array, Array]:
+def _find(task: Task, found: Array, counts: Array, k: int, find_centres: FindCentres) -> tuple[Array, Array]:
     """Return at most k entries for the colours found, and the kept ones; all packed."""
     kept = task.kept
     everything = np.union1d(found, kept) if len(kept) else found

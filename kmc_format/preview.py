@@ -41,8 +41,10 @@ class Preview:
 
     Attributes
     ----------
-    pixels : ndarray
-        What is seen: the picture, or of a large one the middle.
+    part : tuple of slice
+        The rows and columns that are seen: all, or of a large picture the middle.
+    pixels : ndarray, shape (height, width, channels)
+        Those, uint8.
     size : tuple of int
         Width and height of the whole picture.
     most : int
@@ -70,7 +72,8 @@ class Preview:
             )
         height, width = whole.shape[:2]
         self.size = width, height
-        self.pixels = whole[_middle(width, height)] if width * height > _WHOLE_PIXELS else whole
+        self.part = _middle(width, height) if width * height > _WHOLE_PIXELS else np.s_[:height, :width]
+        self.pixels = whole[self.part]
         self._histogram = counted = colours.histogram(np.ascontiguousarray(self.pixels))
         if self.pixels.shape != whole.shape:
             # Every second pixel of every second row, every third, ...
@@ -96,8 +99,7 @@ class Preview:
             If an argument is not what it should be.
         """
         goal = rate.check_goal(rdo=rdo, dither=dither)
-        if kmeans.check_k(k, self._task.kind.mode) > MOST_K:
-            raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
+        self.check_k(k)
         entries, kept = self._codebooks.find(k)
         if goal is None:
             strength = kmeans.check_dither(dither)
@@ -108,6 +110,11 @@ class Preview:
         shown = self.pixels.shape[0] * self.pixels.shape[1]
         scale = self.size[0] * self.size[1] / shown
         return Step(indexed, round(length * scale), metrics.psnr(self.pixels, indexed.expand()))
+
+    def check_k(self, k: int) -> None:
+        """Raise unless there are previews of k colours."""
+        if kmeans.check_k(k, self._task.kind.mode) > MOST_K:
+            raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
 
     def _weighed(self, entries: Array, kept: Array, rdo: float) -> tuple[Indexed, float]:
         """Weigh error against bytes, in as many bands as there are threads: the picture, and its bytes."""
