@@ -38,7 +38,8 @@ _GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all gro
 _MOST_CELLS = 2**32  # of a histogram, as their numbers have 32 bits
 _LINE_K = 128  # up to here, points on a line get the best start there is
 _LINE_BINS = 640
-_PREVIEW_STEPS = 10  # Lloyd steps on the coarse histogram, of centres that were merged
+_MERGED_STEPS = 10  # Lloyd steps on the coarse histogram after merging,
+_THOROUGH_K = 32  # and up to here split and merge, which takes long for more
 _ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
 
 
@@ -115,7 +116,7 @@ def merged_centres(centres: Array, weights: Array) -> list[Array]:
 
 
 def refine(cloud: Cloud, centres: Array) -> Array:
-    """Move centres, those beside the anchors, by a few Lloyd steps on a coarse histogram."""
+    """Move centres, those beside the anchors, to where K-Means on a coarse histogram has them."""
     from sklearn import config_context
 
     if not len(centres):
@@ -123,7 +124,8 @@ def refine(cloud: Cloud, centres: Array) -> Array:
     with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
         everything = np.concatenate([cloud.anchors, centres])
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(len(everything))))
-        return _free_centres(_lloyd(coarse, everything, _PREVIEW_STEPS), coarse)
+        fit = _lloyd(coarse, everything, _MERGED_STEPS)
+        return _free_centres(_split_and_merge(fit, coarse) if len(everything) <= _THOROUGH_K else fit, coarse)
 
 
 def nearest(points: Array, entries: Array) -> Array:

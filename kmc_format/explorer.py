@@ -39,7 +39,6 @@ _REST = 0.3  # seconds after which a slider that has not moved is at rest
 _MOST_RDO = 100.0
 _FOLDER = Path(__file__).parent
 _ADDRESS = "127.0.0.1"
-_BROWSER_EXTRA = "explore", "exploring in a browser needs Voila and ipykernel"
 # Nothing is loaded from elsewhere, whatever the page would like to have.
 _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
@@ -76,8 +75,8 @@ class Explorer:
     """
 
     def __init__(self, picture: Picture, k: int = 32) -> None:
-        self._widgets = _needed("ipywidgets")
-        _needed("anywidget")
+        self._widgets = needed("ipywidgets", "notebook")
+        needed("anywidget", "notebook")
         self._preview = Preview(picture)
         self._preview.check_k(k)
         self._source = _source(picture)
@@ -208,17 +207,18 @@ class Explorer:
     def _show(self, shown: Indexed, whole: Indexed, length: int, psnr: float, *, about: bool) -> None:
         """Show a picture, or of a large one its middle, and the figures of the whole."""
         used = whole.codebook[np.bincount(whole.labels.ravel(), minlength=whole.k) > 0]
-        pixels, source = math.prod(self._preview.size), self._source
-        roughly = "about " if about else ""
-        share = f" <small>{length / source.length:.1%} of {source.kind}</small>" if source.length else ""
         with self._comparison.hold_sync():
             self._comparison.after = _png(_palette_image(shown))
-            self._comparison.after_caption = f"KMC, {len(used)} colours"
+            self._comparison.after_caption = f"KMC, {len(used)} colour{'s' * (len(used) != 1)}"
+        roughly = "about " if about else ""
+        file = self._source.length
+        share = f"<small>{length / file:.1%} of {self._source.kind}</small>" if file else ""
+        exactly = "exact in the middle" if about and self._preview.partial else "exact"
         self._figures.value = _figures(
             {
                 "File": f"{roughly}{length:,} bytes{share}",
-                "PSNR": "exact" if math.isinf(psnr) else f"{roughly}{psnr:.2f} dB",
-                "Bits per pixel": f"{roughly}{8 * length / pixels:.3f}",
+                "PSNR": exactly if math.isinf(psnr) else f"{roughly}{psnr:.2f} dB",
+                "Bits per pixel": f"{roughly}{8 * length / math.prod(self._preview.size):.3f}",
                 "Colours": f"{len(used)}",
             },
             about,
@@ -303,7 +303,7 @@ def _title(source: _Source, preview: Preview) -> str:
     if source.length:
         facts.append(f"{source.length:,} bytes")
     shown = preview.pixels.shape
-    if shown[:2] != (height, width):
+    if preview.partial:
         facts.append(f"the middle {shown[1]:,} &times; {shown[0]:,} shown and previewed")
     return (
         f"<div class='kmc-name'>{html.escape(source.name)}</div>"
@@ -352,7 +352,7 @@ def serve(path: str | PathLike[str], *, port: int = 0, browser: bool = True) -> 
         If the picture cannot be read or explored, or the port is taken.
     """
     for module in ("anywidget", "ipykernel", "voila.app"):
-        needed(module, *_BROWSER_EXTRA)
+        needed(module, "explore")
     Preview(path)  # raises what there is to raise
     with socket.create_server((_ADDRESS, port)) as probe:
         port = probe.getsockname()[1]
@@ -365,7 +365,7 @@ def serve(path: str | PathLike[str], *, port: int = 0, browser: bool = True) -> 
 
 
 def _prepare(folder: Path, picture: Path) -> None:
-    """Write a notebook that explores a picture, and a kernel for it: this Python, quiet, and under no profile."""
+    """Write a notebook that explores a picture, and a kernel: this Python, quiet, without a profile."""
     code = (
         f"import os\nos.chdir({str(Path.cwd())!r})\n"  # where files are to be saved
         f"from kmc_format import explorer\nexplorer.Explorer({str(picture)!r})"
@@ -390,7 +390,7 @@ def _prepare(folder: Path, picture: Path) -> None:
 
 def _server() -> Any:
     """Return the class of the server: Voila, for this machine only, quiet, and under no configuration."""
-    base: Any = needed("voila.app", *_BROWSER_EXTRA).Voila
+    base: Any = needed("voila.app", "explore").Voila
 
     class Server(base):  # type: ignore[misc]  # whose type is known when it is installed
         def __init__(self, folder: Path, port: int, browser: bool) -> None:
@@ -422,18 +422,11 @@ def _server() -> Any:
     return Server
 
 
-# --- Packages of the extras ---------------------------------------------------------------------
-
-
-def _needed(module: str) -> Any:
-    return needed(module, "notebook", "the explorer needs ipywidgets and anywidget")
-
-
 @functools.cache
 def _comparison() -> Any:
     """Return the class of the widget that shows two pictures."""
-    base: Any = _needed("anywidget").AnyWidget
-    traitlets = _needed("traitlets")
+    base: Any = needed("anywidget", "notebook").AnyWidget
+    traitlets = needed("traitlets", "notebook")
 
     class Comparison(base):  # type: ignore[misc]  # whose type is known when it is installed
         _esm = _FOLDER / "explorer.js"

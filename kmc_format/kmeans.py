@@ -25,6 +25,7 @@ Colour = int | Sequence[int]
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
 _MOST_COLOURS = 2**20  # to cluster, and to look at together
+_FEW_COLOURS = 2**10  # are clustered in no time
 _LEVELS = np.arange(256, dtype=np.uint8)
 _CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 
@@ -369,7 +370,7 @@ class Codebooks:
     """Codebooks for one picture, each found in milliseconds and nearly as good as that of `find_codebook`.
 
     The colours are clustered once, for the most entries; these are merged pairwise, and those left
-    move by a few steps of K-Means.
+    move by a few steps of K-Means. Few colours are clustered anew for each, and as well.
 
     Parameters
     ----------
@@ -389,6 +390,8 @@ class Codebooks:
         return colours.unpack(entries, self._task.kind), kept
 
     def _centres(self, cloud: Cloud, k: int) -> Array:
+        if len(cloud.points) <= _FEW_COLOURS:
+            return cluster(cloud, k, self._task.seed)
         if not self._merged:
             self._merged = self._merge(cloud)
         free = k - len(cloud.anchors)
@@ -397,8 +400,7 @@ class Codebooks:
         return refine(cloud, self._merged[free])
 
     def _merge(self, cloud: Cloud) -> list[Array]:
-        most = self._task.k
-        centres = cluster(cloud, most, self._task.seed) if most < len(cloud.points) else cloud.points
+        centres = cluster(cloud, self._task.k, self._task.seed)
         number = nearest(cloud.points.astype(np.int32), np.rint(centres).astype(np.int32))
         weights = np.bincount(number, cloud.weights, len(centres))
         return merged_centres(centres[weights > 0], weights[weights > 0])

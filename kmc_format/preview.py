@@ -41,6 +41,8 @@ class Preview:
 
     Attributes
     ----------
+    partial : bool
+        Whether that is a large picture, of which the middle is previewed.
     part : tuple of slice
         The rows and columns that are seen: all, or of a large picture the middle.
     pixels : ndarray, shape (height, width, channels)
@@ -72,13 +74,16 @@ class Preview:
             )
         height, width = whole.shape[:2]
         self.size = width, height
-        self.part = _middle(width, height) if width * height > _WHOLE_PIXELS else np.s_[:height, :width]
+        self.partial = width * height > _WHOLE_PIXELS
+        self.part = _middle(width, height) if self.partial else np.s_[:height, :width]
         self.pixels = whole[self.part]
-        self._histogram = counted = colours.histogram(np.ascontiguousarray(self.pixels))
-        if self.pixels.shape != whole.shape:
+        self._histogram = counted = _histogram(self.pixels)
+        if self.partial:
             # Every second pixel of every second row, every third, ...
             step = math.ceil(math.sqrt(width * height / _SAMPLE_PIXELS))
-            counted = colours.histogram(np.ascontiguousarray(whole[::step, ::step]))
+            counted = _histogram(whole[::step, ::step])
+            if len(counted.colours) < MOST_K:  # lest one is missed
+                counted = _histogram(whole)
         self._task = task
         self._codebooks = kmeans.Codebooks(task, counted)
         self.most = min(MOST_K, len(counted.colours))
@@ -126,9 +131,14 @@ class Preview:
         return indexed, length + len(rest)
 
 
+def _histogram(pixels: Array) -> colours.Histogram:
+    return colours.histogram(np.ascontiguousarray(pixels))
+
+
 def _middle(width: int, height: int) -> tuple[slice, slice]:
     """Return the rows and columns in the middle that have the number of pixels to preview."""
-    wide = min(width, max(math.isqrt(_MIDDLE_PIXELS * width // height), _MIDDLE_PIXELS // height))
-    high = min(height, _MIDDLE_PIXELS // wide)
+    wide = min(width, max(math.isqrt(_MIDDLE_PIXELS * width // height), 1))
+    high = min(height, max(_MIDDLE_PIXELS // wide, 1))
+    wide = min(width, _MIDDLE_PIXELS // high)
     left, top = (width - wide) // 2, (height - high) // 2
     return np.s_[top : top + high, left : left + wide]

@@ -23,16 +23,21 @@ LAYERS = {
     "plugin": 6,
     "metrics": 6,
     "batch": 6,
+    "preview": 7,
     "report": 7,
     "figures": 7,
     "registration": 7,
-    "__init__": 8,
-    "autoload": 8,
-    "cli": 9,
-    "__main__": 10,
+    "explorer": 8,
+    "__init__": 9,
+    "autoload": 9,
+    "cli": 10,
+    "__main__": 11,
 }
-HEAVY = {"imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"}
-WITH_PIL = {"saving", "plugin", "metrics", "registration", "batch", "report", "__init__", "cli"}
+HEAVY = {
+    *("imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"),
+    *("ipywidgets", "anywidget", "traitlets", "ipykernel", "voila", "tornado"),
+}
+WITH_PIL = {"saving", "plugin", "metrics", "registration", "batch", "report", "explorer", "__init__", "cli"}
 
 
 def imports(tree: ast.AST) -> set[str]:

@@ -1,0 +1,321 @@
+"""The explorer's widgets, without a browser: what they show is true, and what they save is what was shown."""
+
+import builtins
+import html
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import SAMPLES, smooth
+
+import kmc_format
+from kmc_format import explorer, metrics, saving
+from kmc_format.explorer import Explorer
+
+PHOTOGRAPH = next(path for path in SAMPLES if path.stem == "photograph")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def explored(folder):
+    made = kmc_format.explore(PHOTOGRAPH, k=20)
+    yield made
+    made._timer.cancel()
+
+
+def shown(made):
+    """The figures, without their names."""
+    return [
+        html.unescape(re.sub("<.*?>", " ", part)) for part in re.findall("<b>(.*?)</b>", made._figures.value)
+    ]
+
+
+def rest(made):
+    """Wait until the figures are exact, and return the file."""
+    until = time.monotonic() + 30
+    while "about" in made._figures.value and time.monotonic() < until:
+        time.sleep(0.01)
+    return made._data
+
+
+def test_figures_follow_the_sliders_and_become_exact(explored):
+    image = Image.open(PHOTOGRAPH)
+    for name, value in (("k", 9), ("rdo", 20), ("rdo", 0), ("dither", 0.5)):
+        before = shown(explored)
+        getattr(explored, name).value = value
+        about = shown(explored)
+        assert about != before
+        assert about[0].startswith("about ")
+        assert about[1].startswith("about ")
+        data = rest(explored)
+        assert data == kmc_format.encode(image, **explored.options)
+        decoded = kmc_format.decode(data)
+        size, decibels, bits, count = shown(explored)
+        assert size.startswith(f"{len(data):,} bytes ")
+        assert size.endswith(f"{len(data) / PHOTOGRAPH.stat().st_size:.1%} of the PNG ")
+        assert decibels == f"{metrics.psnr(image, decoded.expand()):.2f} dB"
+        assert bits == f"{8 * len(data) / (480 * 320):.3f}"
+        assert count == str(decoded.k)
+        assert f"codebook of {decoded.k} colours" in explored._swatch.value
+
+
+def test_the_pictures_shown_are_before_and_after(explored):
+    data = rest(explored)
+    before, after = (png(getattr(explored._comparison, name)) for name in ("before", "after"))
+    assert (np.asarray(before) == np.asarray(Image.open(PHOTOGRAPH))).all()
+    assert (np.asarray(after.convert("RGBA"))[..., :3] == kmc_format.decode(data).expand()).all()
+
+
+def png(data):
+    import io
+
+    return Image.open(io.BytesIO(data))
+
+
+def test_the_line_of_code_gives_the_file(explored, folder):
+    explored.k.value, explored.dither.value = 30, 0.25
+    rest(explored)
+    code = html.unescape(re.sub("<.*?>", "", explored._code.value))
+    assert code == 'image.save("photograph.kmc", k=30, dither=0.25)'
+    exec(code, {"image": Image.open(PHOTOGRAPH)})
+    assert (folder / "photograph.kmc").read_bytes() == explored.data
+    explored.path.value = 'a "b".kmc'
+    assert 'image.save("a \\"b\\".kmc", k=30' in html.unescape(explored._code.value)
+
+
+def test_data_does_not_wait_for_rest(explored):
+    explored.k.value = 3
+    assert explored.data == kmc_format.encode(Image.open(PHOTOGRAPH), 3)
+    assert "about" not in explored._figures.value
+
+
+def test_rdo_and_dither_exclude_each_other(explored):
+    explored.rdo.value = 5
+    assert (explored.rdo.disabled, explored.dither.disabled) == (False, True)
+    explored.rdo.value = 0
+    explored.dither.value = 1
+    assert (explored.rdo.disabled, explored.dither.disabled) == (True, False)
+    explored.dither.value = 0
+    assert (explored.rdo.disabled, explored.dither.disabled) == (False, False)
+
+
+def test_a_stale_result_is_dropped(explored, monkeypatch):
+    rest(explored)
+    entered, leave = threading.Event(), threading.Event()
+    encode = saving.encode_image
+
+    def slow(image, options):
+        entered.set()
+        assert leave.wait(30)
+        return encode(image, options)
+
+    monkeypatch.setattr(saving, "encode_image", slow)
+    explored.k.value = 100
+    assert entered.wait(30)  # the file for 100 colours is being made ...
+    monkeypatch.setattr(saving, "encode_image", encode)
+    explored.k.value = 4  # ... when it is no longer wanted
+    leave.set()
+    assert rest(explored) == kmc_format.encode(Image.open(PHOTOGRAPH), 4)
+    assert shown(explored)[3] == "4"
+
+
+def test_save(explored, folder):
+    explored._button.click()
+    saved = folder / "photograph.kmc"
+    assert saved.read_bytes() == explored.data
+    assert f"saved {len(explored.data):,} bytes: {saved}" in explored._status.value
+    explored.k.value = 5
+    assert explored._status.value == ""
+    old = saved.read_bytes()
+    explored._button.click()
+    assert "photograph.kmc exists; tick overwrite to replace it" in explored._status.value
+    assert saved.read_bytes() == old
+    with pytest.raises(FileExistsError, match="tick overwrite"):
+        explored.save()
+    explored.overwrite.value = True
+    assert explored.save() == saved
+    assert saved.read_bytes() == explored.data != old
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nowhere/x.kmc", "No such file or directory: .*x.kmc"),
+        ("", "there is no name to save it under"),
+        (" ", "there is no name to save it under"),
+        ("file/x.kmc", "Not a directory: .*x.kmc"),
+        ("<b>/x.kmc", "No such file or directory: .*/&lt;b&gt;/x.kmc"),
+    ],
+)
+def test_what_cannot_be_saved_is_told_in_one_line(explored, folder, path, message):
+    (folder / "file").touch()
+    explored.path.value = path
+    explored._button.click()
+    assert re.search(message, explored._status.value)
+    assert "\n" not in explored._status.value
+    with pytest.raises(OSError, match=r".+"):
+        explored.save()
+    assert sorted(folder.iterdir()) == [folder / "file"]
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_every_sample(path, folder):
+    image = Image.open(path)
+    if image.mode.startswith("I"):
+        with pytest.raises(TypeError, match="a preview is of colours; a picture of mode I;16 holds labels"):
+            kmc_format.explore(image)
+        return
+    made = kmc_format.explore(image)
+    assert made.path.value == f"{path.stem}.kmc"
+    assert made.data == kmc_format.encode(image, **made.options)
+    made.rdo.value = 8
+    assert made.data == kmc_format.encode(image, **made.options)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((1, 1), np.uint8),
+        np.eye(5, dtype=bool),
+        np.asarray(smooth(mode="LA")),
+        np.asarray(smooth(mode="RGBA")),
+        np.asarray(smooth(mode="L"))[:, :, None],
+    ],
+    ids=lambda array: f"{array.shape} {array.dtype}",
+)
+def test_arrays(array, folder):
+    made = kmc_format.explore(array, k=12)
+    assert made.data == kmc_format.encode(array, **made.options)
+    code = html.unescape(re.sub("<.*?>", "", made._code.value))
+    exec(code, {"kmc_format": kmc_format, "array": array})
+    assert (folder / "picture.kmc").read_bytes() == made.data
+
+
+def test_an_exact_picture_says_so(folder):
+    made = kmc_format.explore(np.arange(6, dtype=np.uint8).reshape(2, 3), k=200)
+    assert (made.k.value, made.k.max) == (6, 6)
+    assert shown(made)[1] == "exact"
+    rest(made)
+    assert shown(made)[1] == "exact"
+    made.k.value = 5
+    assert shown(made)[1].startswith("about ")
+
+
+def test_a_large_picture(folder):
+    with Image.open(PHOTOGRAPH) as opened:
+        large = opened.resize((1440, 960))
+    made = kmc_format.explore(large, k=16)
+    assert (
+        "1,440 &times; 960 pixels, the middle 887 &times; 591 shown and previewed"
+        in made.widget.children[1].children[0].value
+    )
+    assert png(made._comparison.after).size == (887, 591)
+    data = rest(made)
+    assert data == kmc_format.encode(large, 16)
+    assert shown(made)[0] == f"{len(data):,} bytes"
+    middle = kmc_format.decode(data).expand()[made._preview.part]
+    assert (np.asarray(png(made._comparison.after).convert("RGBA"))[..., :3] == middle).all()
+
+
+def test_the_picture_may_change_meanwhile(folder):
+    image = smooth()
+    made = kmc_format.explore(image, k=7)
+    wanted = kmc_format.encode(image, 7)
+    image.paste("red", (0, 0, 50, 50))
+    assert made.data == wanted
+
+
+def test_a_notebook_displays_it(explored):
+    assert "application/vnd.jupyter.widget-view+json" in explored._repr_mimebundle_()
+    assert explored.widget.children[0].get_state(["beside", "position"]) == {"beside": False, "position": 0.5}
+
+
+def test_names_are_not_taken_for_html(folder):
+    path = folder / "<i>&.png"
+    smooth().save(path)
+    made = kmc_format.explore(path)
+    assert "&lt;i&gt;&amp;.png" in made.widget.children[1].children[0].value
+    rest(made)
+    assert "&lt;i&gt;&amp;.kmc" in made._code.value
+
+
+@pytest.mark.parametrize("k", [0, 257, 1000])
+def test_bad_k(k):
+    with pytest.raises(ValueError, match=r"k must be from 1 to"):
+        kmc_format.explore(smooth(), k)
+    with pytest.raises(TypeError, match=r"k must be an int"):
+        kmc_format.explore(smooth(), "5")
+
+
+@pytest.mark.parametrize("missing", ["ipywidgets", "anywidget"])
+def test_a_missing_extra_is_named(missing, monkeypatch):
+    without(missing, monkeypatch)
+    with pytest.raises(
+        ImportError, match=re.escape("anywidget: pip install 'kmc-format[notebook]'")
+    ) as caught:
+        kmc_format.explore(smooth())
+    assert caught.value.name == missing
+
+
+@pytest.mark.parametrize("missing", ["voila", "ipykernel", "anywidget"])
+def test_a_missing_extra_is_named_before_a_server_starts(missing, monkeypatch):
+    without(missing, monkeypatch)
+    with pytest.raises(ImportError, match=re.escape("pip install 'kmc-format[explore]'")):
+        explorer.serve(PHOTOGRAPH)
+
+
+def without(package, monkeypatch):
+    """Let a package look as if it were not installed."""
+    import sys
+
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    find = builtins.__import__
+
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] == package:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    assert find is builtins.__import__
+
+
+def test_an_unreadable_picture_is_an_error_before_a_server_starts(folder):
+    with pytest.raises(FileNotFoundError):
+        explorer.serve(folder / "none.png")
+    (folder / "text.png").write_text("no picture")
+    with pytest.raises(OSError, match="cannot identify image file"):
+        explorer.serve(folder / "text.png")
+    Image.new("I;16", (2, 2)).save(folder / "labels.png")
+    with pytest.raises(TypeError, match="holds labels or measurements"):
+        explorer.serve(folder / "labels.png")
+
+
+def test_a_taken_port_is_an_error_before_a_server_starts(folder):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        explorer.serve(PHOTOGRAPH, port=taken.getsockname()[1])
+
+
+def test_importing_the_package_imports_no_widgets():
+    import subprocess
+    import sys
+
+    script = (
+        "import sys, kmc_format; print({'ipywidgets', 'anywidget', 'kmc_format.explorer'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-Ic", script], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_an_explorer_is_one_of_the_module():
+    assert isinstance(kmc_format.explore(smooth()), Explorer)
