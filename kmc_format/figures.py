@@ -90,9 +90,7 @@ def comparison(
         axes.imshow(_shown(pixels), **limits, **_SHARP)
         first = first or axes
     left = _GAP + 2 * (width + _GAP)
-    axes = panel(
-        left, _CAPTION, width, height, "difference, RMS of levels", sharex=first, sharey=first
-    )
+    axes = panel(left, _CAPTION, width, height, "difference, RMS of levels", sharex=first, sharey=first)
     map_of_error = axes.imshow(error, cmap="magma", vmin=0, vmax=max(float(error.max()), 1), **_SHARP)
     scale = panel(left + width + _GAP // 2, _CAPTION, _SCALE, height, "")
     figure.colorbar(map_of_error, cax=scale)
