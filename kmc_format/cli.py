@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         named = f"{error.filename}: " if error.filename and error.strerror else ""
         return _fail("kmc", f"{named}{_line(error.strerror or str(error))}")
-    except (ValueError, TypeError, ImportError) as error:
+    except MemoryError:
+        return _fail("kmc", "out of memory")
+    except (ValueError, TypeError, ImportError, PIL.Image.DecompressionBombError) as error:
         return _fail("kmc", _line(str(error)))
     return status if isinstance(status, int) else 0
 

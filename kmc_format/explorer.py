@@ -27,11 +27,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import codec, colours, files, metrics, saving
+from . import codec, colours, files, saving
 from .container import Reader
 from .extras import needed
 from .indexed import Array, Indexed
-from .preview import Preview
+from .preview import Preview, psnr
 
 Picture = Array | Image.Image | str | PathLike[str]
 
@@ -53,7 +53,7 @@ class Explorer:
     Parameters
     ----------
     picture : ndarray, PIL.Image.Image or path
-        A picture of 8-bit colours.
+        As for `kmc_format.quantize`. Integers of more than 8 bits are shown as greys.
     k : int
         Number of colours to start with, 1 to 256.
 
@@ -71,7 +71,7 @@ class Explorer:
     ImportError
         If ipywidgets or anywidget is not installed.
     TypeError, ValueError
-        If it is not a picture of 8-bit colours, or k is not what it should be.
+        If it is not a picture, or k is not what it should be.
     """
 
     def __init__(self, picture: Picture, k: int = 32) -> None:
@@ -80,6 +80,7 @@ class Explorer:
         self._preview = Preview(picture)
         self._preview.check_k(k)
         self._source = _source(picture)
+        self._range = int(self._preview.pixels.min()), int(self._preview.pixels.max())
         self._lock = threading.Lock()  # guards what is shown, and:
         self._generation = 0  # how often the sliders have moved
         self._data: bytes | None = None  # for where they are now, once they rest
@@ -140,9 +141,10 @@ class Explorer:
         self.k.tooltip = "number of colours"
         self.rdo.tooltip = "how much squared error a saved bit may cost"
         self.dither.tooltip = "strength of Floyd-Steinberg error diffusion"
+        seen = _visible(self._preview.pixels, *self._range)
         self._comparison = _comparison()(
-            before=_png(Image.fromarray(_without_axis(self._preview.pixels))),
-            layout={"flex": "1 1 30rem", "min_width": "0", "overflow": "hidden"},
+            before=_png(Image.fromarray(_without_axis(seen))),
+            layout={"flex": "999 1 30rem", "min_width": "0", "overflow": "hidden"},
         )
         view = widgets.ToggleButtons(
             options=[("divider", False), ("side by side", True)],
@@ -165,7 +167,7 @@ class Explorer:
                 widgets.HBox([self.path, self._button]),
                 *(self.overwrite, self._status),
             ],
-            layout={"flex": "0 1 21rem"},
+            layout={"flex": "1 1 21rem"},
         )
         panel.add_class("kmc-panel")
         self.widget = widgets.HBox([self._comparison, panel])
@@ -180,7 +182,9 @@ class Explorer:
             self._data = None
         if self._timer is not None:
             self._timer.cancel()
-        self.rdo.disabled, self.dither.disabled = bool(self.dither.value), bool(self.rdo.value)
+        neither = not self._preview.weighable
+        self.rdo.disabled = neither or bool(self.dither.value)
+        self.dither.disabled = neither or bool(self.rdo.value)
         step = self._preview.step(**{"rdo": 0.0, "dither": 0.0, **self.options})
         self._status.value = ""
         self._show(step.indexed, step.indexed, step.length, step.psnr, about=True)
@@ -197,18 +201,19 @@ class Explorer:
             data = saving.encode_image(image, self.options)
             reader = Reader(BytesIO(data))
             indexed = codec.decode(reader, codec.read_header(reader))
-            psnr = metrics.psnr(image, indexed.expand())
+            quality = psnr(image, indexed.expand())
             with self._lock:
                 if generation == self._generation:
                     self._data = data
                     shown = Indexed(indexed.codebook, indexed.labels[self._preview.part], indexed.mode)
-                    self._show(shown, indexed, len(data), psnr, about=False)
+                    self._show(shown, indexed, len(data), quality, about=False)
 
-    def _show(self, shown: Indexed, whole: Indexed, length: int, psnr: float, *, about: bool) -> None:
+    def _show(self, shown: Indexed, whole: Indexed, length: int, quality: float, *, about: bool) -> None:
         """Show a picture, or of a large one its middle, and the figures of the whole."""
         used = whole.codebook[np.bincount(whole.labels.ravel(), minlength=whole.k) > 0]
+        used, entries = (_visible(part, *self._range) for part in (used, shown.codebook))
         with self._comparison.hold_sync():
-            self._comparison.after = _png(_palette_image(shown))
+            self._comparison.after = _png(_palette_image(entries, shown.labels))
             self._comparison.after_caption = f"KMC, {len(used)} colour{'s' * (len(used) != 1)}"
         roughly = "about " if about else ""
         file = self._source.length
@@ -217,7 +222,7 @@ class Explorer:
         self._figures.value = _figures(
             {
                 "File": f"{roughly}{length:,} bytes{share}",
-                "PSNR": exactly if math.isinf(psnr) else f"{roughly}{psnr:.2f} dB",
+                "PSNR": exactly if math.isinf(quality) else _decibels(roughly, quality),
                 "Bits per pixel": f"{roughly}{8 * length / math.prod(self._preview.size):.3f}",
                 "Colours": f"{len(used)}",
             },
@@ -272,7 +277,10 @@ def _source(picture: Picture) -> _Source:
         kind = f"the {picture.format}" if picture.format else "its file"
         # A copy, as the other may be changed while its figures are shown.
         return _Source(picture.copy(), path.name or "picture", length, kind, "image.save({}{})")
-    image = Image.fromarray(_without_axis(np.asarray(picture)))
+    pixels = np.asarray(picture)
+    if pixels.dtype.itemsize > 1 and pixels.dtype != np.uint16:
+        pixels = pixels.astype(np.int32)  # which was found to hold them
+    image = Image.fromarray(_without_axis(pixels))
     return _Source(image, "picture", 0, "", "kmc_format.write({}, array{})")
 
 
@@ -281,9 +289,17 @@ def _without_axis(pixels: Array) -> Array:
     return pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
 
 
-def _palette_image(indexed: Indexed) -> Image.Image:
-    image = Image.frombuffer("P", indexed.size, indexed.labels, "raw", "P", 0, 1)
-    image.putpalette(colours.widen(indexed.codebook, 4).tobytes(), "RGBA")
+def _visible(values: Array, low: int, high: int) -> Array:
+    """Return 8-bit colours as they are, and integers between two as greys."""
+    if values.dtype == np.uint8:
+        return values
+    parts: Array = np.subtract(values, low, dtype=np.int64) * 255 // max(high - low, 1)
+    return parts.clip(0, 255).astype(np.uint8)
+
+
+def _palette_image(entries: Array, labels: Array) -> Image.Image:
+    image = Image.frombuffer("P", labels.shape[::-1], labels, "raw", "P", 0, 1)
+    image.putpalette(colours.widen(entries, 4).tobytes(), "RGBA")
     return image
 
 
@@ -315,6 +331,10 @@ def _figures(figures: dict[str, str], about: bool) -> str:
     rows = "".join(f"<div><span>{name}</span> <b>{value}</b></div>" for name, value in figures.items())
     state = " kmc-about" if about else ""
     return f"<div class='kmc-figures{state}' aria-live='polite'>{rows}</div>"
+
+
+def _decibels(roughly: str, quality: float) -> str:
+    return "none (32 bits)" if math.isnan(quality) else f"{roughly}{quality:.2f} dB"
 
 
 def _swatch(entries: Array) -> str:

@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
     indexed: Indexed  # what is seen, or of a large picture its middle
     length: int  # bytes of the whole file, about
-    psnr: float  # of what is seen, in dB; infinite where it is exact
+    psnr: float  # of what is seen, as `psnr` has it
 
 
 class Preview:
@@ -36,8 +36,7 @@ class Preview:
     Parameters
     ----------
     picture : ndarray, PIL.Image.Image or path
-        A picture of 8-bit colours, as for `kmc_format.quantize`; one with a palette is previewed by
-        its colours.
+        As for `kmc_format.quantize`; one with a palette is previewed by its colours.
 
     Attributes
     ----------
@@ -46,7 +45,9 @@ class Preview:
     part : tuple of slice
         The rows and columns that are seen: all, or of a large picture the middle.
     pixels : ndarray, shape (height, width, channels)
-        Those, uint8.
+        Those.
+    weighable : bool
+        Whether there is `rdo` and `dither` for it: not for 32-bit integers.
     size : tuple of int
         Width and height of the whole picture.
     most : int
@@ -55,7 +56,7 @@ class Preview:
     Raises
     ------
     TypeError, ValueError
-        If it is not a picture of 8-bit colours.
+        If it is not a picture.
 
     Examples
     --------
@@ -68,10 +69,6 @@ class Preview:
 
     def __init__(self, picture: object) -> None:
         task, whole = kmeans.prepare(saving.pixels_of(picture), MOST_K)
-        if task.kind.dtype != "uint8":
-            raise TypeError(
-                f"a preview is of colours; a picture of mode {task.kind.mode} holds labels or measurements"
-            )
         height, width = whole.shape[:2]
         self.size = width, height
         self.partial = width * height > _WHOLE_PIXELS
@@ -84,6 +81,7 @@ class Preview:
             counted = _histogram(whole[::step, ::step])
             if len(counted.colours) < MOST_K:  # lest one is missed
                 counted = _histogram(whole)
+        self.weighable = task.kind.dtype != "int32"
         self._task = task
         self._codebooks = kmeans.Codebooks(task, counted)
         self.most = min(MOST_K, len(counted.colours))
@@ -114,7 +112,7 @@ class Preview:
             indexed, length = self._weighed(entries, kept, goal.rdo)
         shown = self.pixels.shape[0] * self.pixels.shape[1]
         scale = self.size[0] * self.size[1] / shown
-        return Step(indexed, round(length * scale), metrics.psnr(self.pixels, indexed.expand()))
+        return Step(indexed, round(length * scale), psnr(self.pixels, indexed.expand()))
 
     def check_k(self, k: int) -> None:
         """Raise unless there are previews of k colours."""
@@ -129,6 +127,14 @@ class Preview:
         indexed, length = rate.estimate(self._task, self._histogram, entries, kept, rdo, coding=coding)
         rest = codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), np.uint8), indexed.mode))
         return indexed, length + len(rest)
+
+
+def psnr(one: metrics.Picture, other: metrics.Picture) -> float:
+    """Return `metrics.psnr`; of 32-bit integers, which have none, infinity if they are equal, or else NaN."""
+    try:
+        return metrics.psnr(one, other)
+    except TypeError:
+        return math.nan if metrics.mse(one, other) else math.inf
 
 
 def _histogram(pixels: Array) -> colours.Histogram:

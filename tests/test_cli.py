@@ -297,6 +297,8 @@ FAILURES = {
     "sweep cut.kmc": "the file ends at byte",
     "sweep x.png --show": "there is no display",
     "sweep x.png -k 2 --csv x.kmc/t.csv": "t.csv: Not a directory",
+    "explore missing.png": "missing.png: No such file or directory",
+    "explore cut.kmc": "the file ends at byte",
 }
 
 
@@ -318,6 +320,7 @@ def test_a_failure_is_one_line(kmc, folder, line):
         ("matplotlib.figure", "compare x.png -o c.png", "plots"),
         ("matplotlib.pyplot", "compare x.png", "plots"),
         ("matplotlib.figure", "sweep x.png --plot s.png", "plots"),
+        ("voila", "explore x.png", "explore"),
     ],
 )
 def test_an_extra_that_is_missing(folder, module, line, extra):

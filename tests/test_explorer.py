@@ -5,6 +5,7 @@ import html
 import re
 import threading
 import time
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -166,13 +167,20 @@ def test_what_cannot_be_saved_is_told_in_one_line(explored, folder, path, messag
     assert sorted(folder.iterdir()) == [folder / "file"]
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int64])
+def test_integers(folder, dtype):
+    labels = np.add.outer(np.arange(40), np.arange(50)).astype(dtype) * 700
+    made = kmc_format.explore(labels, k=9)
+    assert made.data == kmc_format.encode(labels, 9)
+    with Image.open(BytesIO(made._comparison.before)) as shown:
+        assert shown.getextrema() == (0, 255)
+    assert made.rdo.disabled == made.dither.disabled == (dtype == np.int64)
+    assert ("none (32 bits)" in made._figures.value) == (dtype == np.int64)
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_sample(path, folder):
     image = Image.open(path)
-    if image.mode.startswith("I"):
-        with pytest.raises(TypeError, match="a preview is of colours; a picture of mode I;16 holds labels"):
-            kmc_format.explore(image)
-        return
     made = kmc_format.explore(image)
     assert made.path.value == f"{path.stem}.kmc"
     assert made.data == kmc_format.encode(image, **made.options)
@@ -293,9 +301,9 @@ def test_an_unreadable_picture_is_an_error_before_a_server_starts(folder):
     (folder / "text.png").write_text("no picture")
     with pytest.raises(OSError, match="cannot identify image file"):
         explorer.serve(folder / "text.png")
-    Image.new("I;16", (2, 2)).save(folder / "labels.png")
-    with pytest.raises(TypeError, match="holds labels or measurements"):
-        explorer.serve(folder / "labels.png")
+    Image.new("F", (2, 2)).save(folder / "floats.tiff")
+    with pytest.raises(OSError, match="cannot write mode F"):
+        explorer.serve(folder / "floats.tiff")
 
 
 def test_a_taken_port_is_an_error_before_a_server_starts(folder):

@@ -1,5 +1,7 @@
 """Previews: their figures are those of what they show, and near those of what saving gives."""
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -128,14 +130,28 @@ def test_the_middle_of_any_shape(size):
     assert 0 <= columns.start <= width - wide
 
 
-@pytest.mark.parametrize("mode", ["I", "I;16", "F"])
-def test_other_modes_are_refused(mode):
-    with pytest.raises(
-        (TypeError, OSError), match=rf"a picture of mode {mode} holds labels|cannot write mode F"
-    ):
-        Preview(Image.new(mode, (3, 3)))
-    with pytest.raises(TypeError, match="a preview is of colours"):
-        Preview(np.zeros((3, 3), np.uint16))
+def test_integers():
+    labels = np.random.default_rng(0).integers(0, 2000, (40, 50)).astype(np.uint16)
+    previews = Preview(labels)
+    for options in ({}, {"rdo": 50}, {"dither": 1}):
+        step = previews.step(40, **options)
+        assert step.psnr == metrics.psnr(labels, step.indexed.expand())
+        assert step.indexed.k <= 40
+    assert previews.weighable
+    wide = labels.astype(np.int32) * 1000
+    previews = Preview(Image.fromarray(wide))
+    assert not previews.weighable
+    assert math.isnan(previews.step(40).psnr)
+    with pytest.raises(ValueError, match="rdo is for colours"):
+        previews.step(40, rdo=1)
+    assert math.isinf(Preview(wide[:2, :2]).step(4).psnr)
+
+
+def test_pictures_that_are_none_are_refused():
+    with pytest.raises(OSError, match="cannot write mode F"):
+        Preview(Image.new("F", (3, 3)))
+    with pytest.raises(TypeError, match="pixels must be"):
+        Preview(np.zeros((3, 3)))
 
 
 def test_bad_options_are_refused():
