@@ -38,7 +38,7 @@ _GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all gro
 _MOST_CELLS = 2**32  # of a histogram, as their numbers have 32 bits
 _LINE_K = 128  # up to here, points on a line get the best start there is
 _LINE_BINS = 640
-_MERGED_STEPS = 10  # Lloyd steps on the coarse histogram after merging,
+_MERGED_STEPS = 1000  # over k: Lloyd steps on the coarse histogram after merging, at most _GROUP_STEPS,
 _THOROUGH_K = 32  # and up to here split and merge, which takes long for more
 _ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
 
@@ -124,7 +124,7 @@ def refine(cloud: Cloud, centres: Array) -> Array:
     with _ONE_THREAD(), config_context(assume_finite=True, skip_parameter_validation=True):
         everything = np.concatenate([cloud.anchors, centres])
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(len(everything))))
-        fit = _lloyd(coarse, everything, _MERGED_STEPS)
+        fit = _lloyd(coarse, everything, min(_MERGED_STEPS // len(everything) + 1, _GROUP_STEPS))
         return _free_centres(_split_and_merge(fit, coarse) if len(everything) <= _THOROUGH_K else fit, coarse)
 
 

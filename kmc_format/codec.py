@@ -39,6 +39,7 @@ _TILE_SIDE = 1024  # automatic tiles have about this side squared
 _MODELS = {1: range(_labels.NEAR + 1), 2: range(_labels.RICH, _labels.RICH + _labels.NEAR + 1)}
 _KNOWN_MODELS = {model for models in _MODELS.values() for model in models}
 _TRIAL_PIXELS = {1: 2**16, 2: 2**18}  # on so many the models of an effort are tried
+_TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
 _BLENDED_WORTH = 0.99  # how many bytes one that decodes faster counts for
 _BOTH_PIXELS = 2**14  # up to so many, effort 2 also tries the smaller models, which learn faster
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
@@ -133,9 +134,11 @@ def encode(
     front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
     order = functools.cache(functools.partial(coding_order, indexed.codebook))  # packed labels need none
 
+    spare = threads if grid.count == 1 else 1  # for one tile to be coded in
+
     def encode_tile(box: Box) -> bytes:
         labels = indexed.labels[box.upper : box.lower, box.left : box.right]
-        return container.pack_chunk(*_encode_labels(labels, indexed.k, order, effort))
+        return container.pack_chunk(*_encode_labels(labels, indexed.k, order, effort, spare))
 
     tiles = map_tiles(encode_tile, grid, grid, threads)
     index = [container.pack_index(tiles)] if grid.count > 1 else []
@@ -293,11 +296,13 @@ def _decode_tile(tile: Tile, k: int, order: Callable[[], Order]) -> Array:
     )
 
 
-def _encode_labels(labels: Array, k: int, order: Callable[[], Order], effort: int) -> tuple[int, bytes]:
+def _encode_labels(
+    labels: Array, k: int, order: Callable[[], Order], effort: int, threads: int
+) -> tuple[int, bytes]:
     """Code labels in the way that takes the fewest bytes at an effort."""
     packed = _pack(labels, _label_bits(k))
     packed = min(packed, _deflate(packed), key=len)
-    modelled = _encode_modelled(labels, order(), effort, len(packed)) if effort else None
+    modelled = _encode_modelled(labels, order(), effort, len(packed), threads) if effort else None
     return (LABELS_PACKED, packed) if modelled is None else (LABELS_MODELLED, modelled)
 
 
@@ -378,16 +383,22 @@ def map_tiles(
     threads = min(threads, grid.count)
     if threads == 1 or grid.width * grid.height < least:
         return [function(tile) for tile in tiles]
+    return _map_in_threads(function, tiles, threads)
+
+
+def _map_in_threads(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+) -> list[_Result]:
     from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and seldom needed
 
     results: list[_Result] = []
     with ThreadPoolExecutor(threads, "kmc") as executor:
         waiting: deque[Future[_Result]] = deque()
         try:
-            for tile in tiles:
+            for item in items:
                 if len(waiting) == _AHEAD * threads:
                     results.append(waiting.popleft().result())
-                waiting.append(executor.submit(function, tile))
+                waiting.append(executor.submit(function, item))
             return results + [future.result() for future in waiting]
         finally:
             executor.shutdown(cancel_futures=True)
@@ -468,13 +479,13 @@ def coding_order(codebook: Array) -> Order:
     return Order(order.astype(label_dtype(k)), numbers, colours)
 
 
-def _encode_modelled(labels: Array, order: Order, effort: int, limit: int) -> bytes | None:
+def _encode_modelled(labels: Array, order: Order, effort: int, limit: int, threads: int) -> bytes | None:
     """Code labels by a model, the best of those worth trying; None where `limit` bytes do not do."""
     numbers = order.numbers.take(labels)
     models = list(_MODELS[effort])
     if effort == MAX_EFFORT and numbers.size <= _BOTH_PIXELS:
         models += _MODELS[1]
-    model = _best_model(_sample(numbers, _TRIAL_PIXELS[effort]), order, models)
+    model = _best_model(_sample(numbers, _TRIAL_PIXELS[effort]), order, models, threads)
     coded = _labels.encode_labels(numbers, order.colours, model, max(limit - 1, 0))
     return None if coded is None else bytes([model]) + coded
 
@@ -487,14 +498,17 @@ def _sample(numbers: Array, pixels: int) -> Array:
     return np.ascontiguousarray(numbers[top : top + rows, :pixels])
 
 
-def _best_model(numbers: Array, order: Order, models: list[int]) -> int:
+def _best_model(numbers: Array, order: Order, models: list[int], threads: int) -> int:
     """Return the model that codes these labels in the fewest bytes, but one that blends if nearly so."""
-    sizes = {}
-    for model in models:
+
+    def size(model: int) -> float:
         coded = _labels.encode_labels(numbers, order.colours, model, 2 * numbers.size + 64)
         blends = model % _labels.RICH == _labels.BLENDED
-        sizes[model] = math.inf if coded is None else len(coded) * (_BLENDED_WORTH if blends else 1)
-    return min(models, key=sizes.__getitem__)
+        return math.inf if coded is None else len(coded) * (_BLENDED_WORTH if blends else 1)
+
+    together = threads > 1 and numbers.size >= _TRIAL_THREAD_PIXELS
+    sizes = _map_in_threads(size, models, threads) if together else [size(model) for model in models]
+    return models[sizes.index(min(sizes))]
 
 
 def _decode_modelled(tile: Tile, order: Order) -> Array:

@@ -25,7 +25,7 @@ Colour = int | Sequence[int]
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
 _MOST_COLOURS = 2**20  # to cluster, and to look at together
-_FEW_COLOURS = 2**10  # are clustered in no time
+_FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
 _LEVELS = np.arange(256, dtype=np.uint8)
 _CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 
@@ -370,7 +370,8 @@ class Codebooks:
     """Codebooks for one picture, each found in milliseconds and nearly as good as that of `find_codebook`.
 
     The colours are clustered once, for the most entries; these are merged pairwise, and those left
-    move by a few steps of K-Means. Few colours are clustered anew for each, and as well.
+    move by a few steps of K-Means. Few colours are clustered anew for each, and so are others for
+    few entries; those are as good.
 
     Parameters
     ----------
@@ -390,7 +391,7 @@ class Codebooks:
         return colours.unpack(entries, self._task.kind), kept
 
     def _centres(self, cloud: Cloud, k: int) -> Array:
-        if len(cloud.points) <= _FEW_COLOURS:
+        if len(cloud.points) <= _FEW_COLOURS or k <= _FEW_ENTRIES:
             return cluster(cloud, k, self._task.seed)
         if not self._merged:
             self._merged = self._merge(cloud)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import codec, colours, kmeans, metrics, rate, saving
+from .container import Box, Grid
 from .indexed import Array, Indexed
 
 MOST_K = 256
@@ -19,7 +20,8 @@ MOST_K = 256
 _WHOLE_PIXELS = 2**20  # up to so many, the whole picture is coded,
 _MIDDLE_PIXELS = 2**19  # and of a larger one so many from its middle
 _SAMPLE_PIXELS = 2**19  # of a larger one have their colours counted
-_MOST_BANDS = 4  # that are weighed at once; each has to learn its statistics anew
+_MOST_BANDS = 4  # that are dithered or weighed at once, as each of them starts anew
+_THREAD_PIXELS = 2**16  # from so many
 
 
 class Step(NamedTuple):
@@ -82,6 +84,9 @@ class Preview:
             if len(counted.colours) < MOST_K:  # lest one is missed
                 counted = _histogram(whole)
         self.weighable = task.kind.dtype != "int32"
+        height, width = self._histogram.numbers.shape
+        bands = min(codec.check_threads(None), _MOST_BANDS)
+        self._bands = Grid(width, height, width, -(-height // bands))
         self._task = task
         self._codebooks = kmeans.Codebooks(task, counted)
         self.most = min(MOST_K, len(counted.colours))
@@ -105,13 +110,14 @@ class Preview:
         self.check_k(k)
         entries, kept = self._codebooks.find(k)
         if goal is None:
-            strength = kmeans.check_dither(dither)
-            indexed = kmeans.label(self._task, self._histogram, entries, kept, strength)
+            indexed = self._labelled(entries, kept, kmeans.check_dither(dither))
             length = float(len(codec.encode(indexed)))
         else:
-            indexed, length = self._weighed(entries, kept, goal.rdo)
-        shown = self.pixels.shape[0] * self.pixels.shape[1]
-        scale = self.size[0] * self.size[1] / shown
+            coding = {"tile": (self._bands.tile_width, self._bands.tile_height)}
+            found = rate.estimate(self._task, self._histogram, entries, kept, goal.rdo, coding=coding)
+            indexed, length = found
+            length += len(codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), int), indexed.mode)))
+        scale = self.size[0] * self.size[1] / self._histogram.numbers.size
         return Step(indexed, round(length * scale), psnr(self.pixels, indexed.expand()))
 
     def check_k(self, k: int) -> None:
@@ -119,14 +125,18 @@ class Preview:
         if kmeans.check_k(k, self._task.kind.mode) > MOST_K:
             raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
 
-    def _weighed(self, entries: Array, kept: Array, rdo: float) -> tuple[Indexed, float]:
-        """Weigh error against bytes, in as many bands as there are threads: the picture, and its bytes."""
-        height, width = self.pixels.shape[:2]
-        bands = min(codec.check_threads(None), _MOST_BANDS)
-        coding = {"tile": (width, -(-height // bands))}
-        indexed, length = rate.estimate(self._task, self._histogram, entries, kept, rdo, coding=coding)
-        rest = codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), np.uint8), indexed.mode))
-        return indexed, length + len(rest)
+    def _labelled(self, entries: Array, kept: Array, strength: int) -> Indexed:
+        """Label the picture as `kmeans.label` does, but for dithering, which starts anew in each band."""
+        if not strength:
+            return kmeans.label(self._task, self._histogram, entries, kept)
+
+        def label(box: Box) -> Array:
+            band = self._histogram._replace(numbers=self._histogram.numbers[box.upper : box.lower])
+            return kmeans.label(self._task, band, entries, kept, strength).labels
+
+        threads = codec.check_threads(None)
+        labels = codec.map_tiles(label, self._bands, self._bands, threads, _THREAD_PIXELS)
+        return Indexed(entries, np.concatenate(labels), self._task.kind.mode)
 
 
 def psnr(one: metrics.Picture, other: metrics.Picture) -> float:
