@@ -18,13 +18,14 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import psutil  # which ipykernel brings
 import pytest
 from PIL import Image
 from support import ROOT
 
 import kmc_format
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 PHOTOGRAPH = ROOT / "sample_images" / "photograph.png"
 OPTIONS = (
@@ -40,13 +41,7 @@ OPTIONS = (
 )
 SECONDS = 60  # that anything may take
 
-if os.environ.get("CI") and sys.platform == "linux":  # elsewhere the tests without a browser do
-    assert CHROMIUM, "there is no Chromium"
-    assert DRIVER, "there is no chromedriver"
-pytestmark = [
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no Chromium with its chromedriver"),
-    pytest.mark.skipif(sys.platform == "win32", reason="it is ended by SIGINT"),
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is ended by SIGINT")
 
 
 class Server:
@@ -79,9 +74,7 @@ class Server:
 
     def children(self) -> set[int]:
         """The processes that it started, such as kernels, which have sessions of their own."""
-        found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
-        pairs = [tuple(map(int, line.split())) for line in found.stdout.splitlines()]
-        return {pid for pid, parent in pairs if parent == self.process.pid}
+        return {child.pid for child in psutil.Process(self.process.pid).children()}
 
     def end(self) -> int:
         """Press Ctrl-C."""
@@ -94,6 +87,9 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
+    if not (CHROMIUM and DRIVER):
+        complete = os.environ.get("CI") and sys.platform == "linux"
+        (pytest.fail if complete else pytest.skip)("there is no Chromium with its chromedriver")
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     if server.process.poll() is None:
