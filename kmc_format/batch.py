@@ -14,6 +14,7 @@ included, under the name of a target there is the old file or a new one that is 
 
 from __future__ import annotations
 
+import csv
 import errno
 import functools
 import glob
@@ -29,7 +30,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing.synchronize import Event
 from os import PathLike
 from pathlib import Path
@@ -38,12 +39,15 @@ from typing import Any, NamedTuple, cast
 from PIL import Image
 
 from . import codec, saving
-from .files import write_whole
+from .extras import needed
+from .remote import is_remote, located, modified, readable, write
 
 Paths = Iterable[str | PathLike[str]]
 
 _METADATA = ("exif", "xmp", "icc_profile", "dpi")
 _KILLED = "a process was killed, perhaps as memory ran out"
+_GROUPS = 16  # tasks for each core of a cluster, so that all cores end at about the same time,
+_MOST_IN_GROUP = 64  # but with so many files, a task takes long enough
 _AHEAD = 4  # files handed out for each process, the one it works at among them
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}  # who asks for these knows it
 _PREVIEWS = {"MPO"}  # formats of one picture whose other frames are previews or depths of it
@@ -81,6 +85,7 @@ def encode(
     force: bool = False,
     strip: bool = False,
     any_size: bool = False,
+    client: Any = None,
     **options: Any,
 ) -> Batch:
     """Save images as KMC files, several at once.
@@ -88,7 +93,8 @@ def encode(
     Parameters
     ----------
     sources : iterable of path
-        Files; folders, of which every image is taken; and patterns such as ``"maps/**/*.png"``.
+        Files; folders, of which every image is taken; and patterns such as ``"maps/**/*.png"``. Those
+        with ``://`` are URLs, for fsspec (the extra `dask`).
     output : path, optional
         A folder, in which the tree of folders below those of `sources` is mirrored; or, for one
         file, a name that ends in ``.kmc``. By default each file is written beside its source.
@@ -104,6 +110,9 @@ def encode(
         Leave out EXIF, XMP, colour profile and resolution, which are kept otherwise.
     any_size : bool
         Also open images of more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels, which may be an attack.
+    client : distributed.Client or str, optional
+        A Dask cluster that does the work, or the address of its scheduler, ``"tcp://..."``. Its workers
+        have to reach the files; `jobs` does not matter then.
     **options
         Those of `Image.save`.
 
@@ -124,9 +133,9 @@ def encode(
     if options.get("codebook") is not None:
         options["codebook"] = saving.codebook_of(options["codebook"])
     plan = _plan(sources, output, ".kmc", _images(), recursive)
-    threads = max(jobs // max(len(plan), 1), 1)
+    threads = max(jobs // max(len(plan), 1), 1) if client is None else 1
     work = functools.partial(_encode_file, force=force, strip=strip, options={"threads": threads, **options})
-    return Batch(work, plan, jobs, any_size)
+    return Batch(work, plan, jobs, any_size, client)
 
 
 def decode(
@@ -138,6 +147,7 @@ def decode(
     jobs: int | None = None,
     force: bool = False,
     any_size: bool = False,
+    client: Any = None,
 ) -> Batch:
     """Save KMC files as images of another format, several at once.
 
@@ -151,7 +161,7 @@ def decode(
     force : bool
         Replace files that are there. Without, those newer than their sources are skipped, and those
         older are errors: they may be what the KMC file was made of.
-    any_size : bool
+    any_size, client
         As for `encode`.
 
     Returns
@@ -172,7 +182,7 @@ def decode(
     if output is not None and Path(output).suffix.lower() in Image.registered_extensions():
         suffix = Path(output).suffix.lower()
     plan = _plan(sources, output, suffix, {".kmc"}, recursive)
-    return Batch(functools.partial(_decode_file, force=force), plan, jobs, any_size)
+    return Batch(functools.partial(_decode_file, force=force), plan, jobs, any_size, client)
 
 
 # --- What is to be done -------------------------------------------------------------------------
@@ -196,10 +206,10 @@ def _plan(
     sources: Paths, output: str | PathLike[str] | None, suffix: str, wanted: set[str], recursive: bool
 ) -> list[Job]:
     """Return a job for each file."""
-    found = [file for source in sources for file in _find(os.fspath(source), wanted, recursive)]
+    found = [file for source in sources for file in _find(source, wanted, recursive)]
     if output is None:
         return [Job(source, source.with_suffix(suffix)) for source, _ in found]
-    folder = Path(output)
+    folder = located(output)
     if folder.suffix.lower() in Image.registered_extensions() and not folder.is_dir():
         if len(found) != 1 or folder.suffix.lower() != suffix:
             what = f"{len(found)} files" if len(found) != 1 else f"a {suffix} file"
@@ -210,31 +220,29 @@ def _plan(
     return [Job(source, (folder / relative).with_suffix(suffix)) for source, relative in found]
 
 
-def _find(source: str, wanted: set[str], recursive: bool) -> list[tuple[Path, Path]]:
+def _find(source: str | PathLike[str], wanted: set[str], recursive: bool) -> list[tuple[Path, str]]:
     """Return the files that a path or pattern stands for, each with where it lies below that."""
-    path = Path(source)
+    path = located(source)
     if path.is_dir():
         files = path.rglob("*") if recursive else path.iterdir()
-        return [
-            (file, file.relative_to(path))
-            for file in sorted(files)
-            if file.suffix.lower() in wanted and file.is_file()
-        ]
-    if path.exists() or not glob.has_magic(source):
-        return [(path, Path(path.name))]
-    root = Path(*_before_magic(path.parts))
-    matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
-    files_found = [(match, match.relative_to(root)) for match in matches if match.is_file()]
-    if not files_found:
-        raise FileNotFoundError(errno.ENOENT, "No file matches", source)
-    return files_found
+        inside = sorted(file for file in files if file.suffix.lower() in wanted and file.is_file())
+        return [(file, str(file.relative_to(path))) for file in inside]
+    if not glob.has_magic(str(path)) or path.exists():
+        return [(path, path.name)]
+    root, pattern = _split(path)
+    matches = sorted(match for match in root.glob(pattern) if match.is_file())
+    if not matches:
+        raise FileNotFoundError(errno.ENOENT, "No file matches", str(path))
+    return [(match, str(match.relative_to(root))) for match in matches]
 
 
-def _before_magic(parts: Iterable[str]) -> Iterator[str]:
-    for part in parts:
-        if glob.has_magic(part):
-            return
-        yield part
+def _split(path: Path) -> tuple[Path, str]:
+    """Split a pattern in the folder where it begins, and the rest."""
+    root, rest = path, []
+    while glob.has_magic(str(root)):
+        rest.append(root.name)
+        root = root.parent
+    return root, "/".join(reversed(rest))
 
 
 # --- One file -----------------------------------------------------------------------------------
@@ -244,13 +252,13 @@ def _encode_file(job: Job, *, force: bool, strip: bool, options: Mapping[str, An
     """Save one file as KMC; return False where that is not needed."""
     if not force and _is_newer(job.target, job.source):
         return False
-    with Image.open(job.source) as image:
+    with Image.open(readable(job.source)) as image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format not in _PREVIEWS:
             raise ValueError(f"has {frames} frames; KMC stores one picture")
         own = {"icc_profile": None} if strip else _metadata(image)
         data = saving.encode_image(image, {**own, **options})
-    _write(job.target, data)
+    write(job.target, data)
     return True
 
 
@@ -261,13 +269,13 @@ def _decode_file(job: Job, *, force: bool) -> bool:
             return False
         raise FileExistsError(errno.EEXIST, f"{job.target} is there, and older; to replace it takes force")
     name = _format_of(job.target.suffix.lower())
-    with Image.open(job.source, formats=["KMC"]) as opened:
+    with Image.open(readable(job.source), formats=["KMC"]) as opened:
         image = _suited(opened, name)
         file = io.BytesIO()
         image.save(file, name, lossless=True, exact=True, **_metadata(opened))  # the two are WebP's
     if name in Image.OPEN and name not in _LOSSY and not _equal(image, file):
         raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
-    _write(job.target, file.getvalue())
+    write(job.target, file.getvalue())
     return True
 
 
@@ -306,24 +314,40 @@ def _metadata(image: Image.Image) -> dict[str, Any]:
 
 
 def _is_newer(target: Path, source: Path) -> bool:
-    return target.exists() and target.stat().st_mtime_ns > source.stat().st_mtime_ns
-
-
-def _write(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, data)
+    written, changed = modified(target), modified(source)
+    return written is not None and changed is not None and written > changed
 
 
 # --- All of them --------------------------------------------------------------------------------
 
 
+def table(records: Iterable[Record]) -> str:
+    """Write records as CSV: a line of names, and one for each file.
+
+    Examples
+    --------
+    >>> print(table([Record("x.png", "x.kmc", 100, 20, 0.5)]), end="")
+    source,target,bytes_in,bytes_out,seconds,skipped,error,warnings
+    x.png,x.kmc,100,20,0.5,False,,
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(Record._fields)
+    for record in records:
+        writer.writerow(record._replace(warnings="; ".join(record.warnings)))  # type: ignore[arg-type]
+    return file.getvalue()
+
+
 class Batch:
     """Files to be made, and an iterator that makes them; its length is how many there are."""
 
-    def __init__(self, work: Callable[[Job], bool], plan: Sequence[Job], jobs: int, any_size: bool) -> None:
+    def __init__(
+        self, work: Callable[[Job], bool], plan: Sequence[Job], jobs: int, any_size: bool, client: Any
+    ) -> None:
         self._work = functools.partial(_attempt, work, any_size)
         self._plan = plan
         self._jobs = jobs
+        self._client = client
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -332,7 +356,7 @@ class Batch:
         possible = []
         taken: dict[str, Path] = {}
         for job in self._plan:
-            source, target = (os.path.normcase(path.absolute()) for path in job)
+            source, target = map(_identity, job)
             if source == target:
                 yield job.record("would be replaced by itself; name an output folder")
             elif target in taken:
@@ -341,44 +365,76 @@ class Batch:
                 taken[target] = job.source
                 possible.append(job)
         processes = min(self._jobs, len(possible))
-        if processes > 1:
+        if self._client is not None:
+            yield from _run_on_cluster(self._work, possible, self._client)
+        elif processes > 1:
             yield from _run_in_processes(self._work, possible, processes)
         else:
             yield from map(self._work, possible)
+
+
+def _identity(path: Path) -> str:
+    return str(path) if is_remote(path) else os.path.normcase(path.absolute())
 
 
 def _attempt(work: Callable[[Job], bool], any_size: bool, job: Job) -> Record:
     """Do one job; return what came of it, whatever that is."""
     record = job.record()
     start = time.perf_counter()
-    with _limit_of_pixels(any_size), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice that size is an error
+    with _ANY_SIZE if any_size else nullcontext(), _warnings() as caught:
         try:
             done = work(job)
+            sizes = job.source.stat().st_size, job.target.stat().st_size
         except Exception as error:  # whatever is wrong with a file, the others are to be done
             record = record._replace(error=_explain(error))
         else:
-            sizes = job.source.stat().st_size, job.target.stat().st_size
             record = record._replace(bytes_in=sizes[0], bytes_out=sizes[1], skipped=not done)
     messages = tuple(dict.fromkeys(str(warning.message) for warning in caught))
     return record._replace(seconds=time.perf_counter() - start, warnings=messages)
 
 
 @contextmanager
-def _limit_of_pixels(any_size: bool) -> Iterator[None]:
-    limit = Image.MAX_IMAGE_PIXELS
-    try:
-        Image.MAX_IMAGE_PIXELS = None if any_size else limit
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+def _warnings() -> Iterator[Sequence[warnings.WarningMessage]]:
+    """Gather warnings, which is for one thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield ()
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice that size is an error
+        yield caught
+
+
+class _AnySize:
+    """A context without Pillow's limit of pixels, for any number of threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_ANY_SIZE = _AnySize()
 
 
 def _explain(error: Exception) -> str:
     """Return what is wrong, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, FileNotFoundError):  # of a URL, which has the name only
+        return os.strerror(errno.ENOENT)
     if isinstance(error, Image.DecompressionBombError):
         return f"{error} Where it is none, any-size opens it."
     return " ".join(str(error).split()) or type(error).__name__
@@ -465,3 +521,37 @@ def _interruptible(work: Callable[[Job], Record], job: Job) -> Record:
         return job.record("interrupted")
     finally:
         _Worker.working = False
+
+
+def _run_on_cluster(work: Callable[[Job], Record], plan: Sequence[Job], client: Any) -> Iterator[Record]:
+    """Do jobs on a Dask cluster, several as one task; those of a worker that is lost are done by others."""
+    as_completed = needed("distributed", "dask").as_completed
+    with _connected(client) as connected:
+        cores = sum(connected.nthreads().values())
+        size = min(max(len(plan) // (_GROUPS * max(cores, 1)), 1), _MOST_IN_GROUP)
+        groups = [plan[at : at + size] for at in range(0, len(plan), size)]
+        futures = connected.map(functools.partial(_attempt_all, work), groups, pure=False)
+        waiting = dict(zip(futures, groups, strict=True))
+        try:
+            for future in as_completed(futures):
+                group = waiting.pop(future)
+                try:
+                    yield from future.result()
+                except Exception as error:  # lost again and again, or it has another version of this package
+                    yield from [job.record(_explain(error)) for job in group]
+        finally:
+            connected.cancel(list(waiting))
+
+
+def _attempt_all(work: Callable[[Job], Record], jobs: Sequence[Job]) -> list[Record]:
+    return [work(job) for job in jobs]
+
+
+@contextmanager
+def _connected(client: Any) -> Iterator[Any]:
+    """Give a client, which is closed again if it was made here, of an address."""
+    if not isinstance(client, str):
+        yield client
+        return
+    with needed("distributed", "dask").Client(client) as connected:
+        yield connected

@@ -120,11 +120,23 @@ _SAVE_OPTIONS = [
 ]
 _BATCH_OPTIONS = [
     click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path()),
-    click.option("-o", "--output", type=_FILE, help="Folder to write to, or for one file its name."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        type=click.Path(),
+        help="Folder to write to, or the name of one file.",
+    ),
     click.option("-r", "--recursive", is_flag=True, help="Take folders of folders, too."),
     click.option("-f", "--force", is_flag=True, help="Write also what is there already."),
     click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Cores to use.  [default: all]"),
     click.option("--any-size", is_flag=True, help="Also open pictures so large that they may be an attack."),
+    click.option(
+        "--scheduler", "client", metavar="ADDRESS", help="A Dask cluster that does it: tcp://HOST:PORT."
+    ),
+    click.option(
+        "--csv", "table", type=_FILE, metavar="FILE", help="Write what came of each file as a table."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
 ]
@@ -170,11 +182,13 @@ def _wrong_use() -> Iterator[None]:
 @_options(_SAVE_OPTIONS)
 def encode(
     files: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     recursive: bool,
     force: bool,
     jobs: int | None,
     any_size: bool,
+    client: str | None,
+    table: Path | None,
     as_json: bool,
     quiet: bool,
     strip: bool,
@@ -197,9 +211,10 @@ def encode(
             force=force,
             strip=strip,
             any_size=any_size,
+            client=client,
             **given,
         )
-    return _report_all("kmc encode", records, as_json, quiet)
+    return _report_all("kmc encode", records, table, as_json, quiet)
 
 
 @kmc.command()
@@ -207,11 +222,13 @@ def encode(
 @click.option("--format", default="png", metavar="EXT", help="What to write: png, tiff, ...  [default: png]")
 def decode(
     files: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     recursive: bool,
     force: bool,
     jobs: int | None,
     any_size: bool,
+    client: str | None,
+    table: Path | None,
     as_json: bool,
     quiet: bool,
     format: str,  # noqa: A002  # as the option is called
@@ -225,13 +242,23 @@ def decode(
 
     with _wrong_use():
         records = batch.decode(
-            files, output, format=format, recursive=recursive, jobs=jobs, force=force, any_size=any_size
+            files,
+            output,
+            format=format,
+            recursive=recursive,
+            jobs=jobs,
+            force=force,
+            any_size=any_size,
+            client=client,
         )
-    return _report_all("kmc decode", records, as_json, quiet)
+    return _report_all("kmc decode", records, table, as_json, quiet)
 
 
-def _report_all(command: str, records: Batch, as_json: bool, quiet: bool) -> int:
+def _report_all(command: str, records: Batch, table: Path | None, as_json: bool, quiet: bool) -> int:
     """Print what comes of files as they are done, and all of it at the end; return the exit status."""
+    from . import batch
+    from .files import write_whole
+
     done: list[Record] = []
     for record in records if quiet else _with_progress(records):
         done.append(record)
@@ -241,6 +268,8 @@ def _report_all(command: str, records: Batch, as_json: bool, quiet: bool) -> int
             _fail(command, f"{record.source}: {record.error}")
         if as_json:
             click.echo(json.dumps(record._asdict()))
+    if table:
+        write_whole(table, batch.table(done).encode())
     if not (quiet or as_json):
         click.echo(_summary(done))
     return int(any(record.error for record in done))

@@ -12,6 +12,7 @@ LAYERS = {
     "extras": 0,
     "waiting": 0,
     "files": 0,
+    "remote": 1,
     "container": 1,
     "indexed": 1,
     "clustering": 2,
@@ -36,6 +37,7 @@ LAYERS = {
 HEAVY = {
     *("imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"),
     *("ipywidgets", "anywidget", "traitlets", "ipykernel", "voila", "tornado"),
+    *("dask", "distributed", "fsspec", "upath"),
 }
 WITH_PIL = {"saving", "plugin", "metrics", "registration", "batch", "report", "explorer", "__init__", "cli"}
 
