@@ -18,12 +18,15 @@ from upath import UPath
 import kmc_format
 from kmc_format import batch, cli
 
-QUIET = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
+QUIET = {"dashboard_address": None, "silence_logs": 50}
 
 
 @pytest.fixture(scope="module")
 def client():
-    with LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", **QUIET) as cluster,
+        Client(cluster) as client,
+    ):
         yield client
 
 
