@@ -7,6 +7,7 @@ and with them all labels, are exact.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from .indexed import Array, Kind
 SPACES = ("srgb", "oklab")
 
 _BLOCK = 2**20  # pixels looked up at once, as NumPy makes 64-bit numbers of them
+_STRIP = 2**22  # pixels counted at once, where they need no numbers
 _UNIT = 2**17  # of Oklab's lightness, in coordinates
 # The other two count twice: Ottosson's finding from measured colour differences, known as delta E OK2.
 _OKLAB_SCALE = np.array([_UNIT, 2 * _UNIT, 2 * _UNIT])
@@ -69,6 +71,13 @@ def unpack(values: Array, kind: Kind) -> Array:
     return np.ascontiguousarray(words[:, -kind.channels :])
 
 
+class Counts(NamedTuple):
+    """The colours of one picture, or of several."""
+
+    colours: Array  # distinct and packed, in ascending order
+    counts: Array  # how often each occurs
+
+
 class Histogram(NamedTuple):
     """The colours of a picture, and which each pixel has."""
 
@@ -97,11 +106,18 @@ def histogram(pixels: Array) -> Histogram:
     return Histogram(first[order].astype(packed.dtype), counts[order], rank, numbers)
 
 
-def merge_counts(parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+def count(pixels: Array) -> Counts:
+    """Count the colours of pixels, shape (height, width, channels), in little memory and beyond 32 bits."""
+    rows = max(_STRIP // pixels.shape[1], 1)
+    strips = (histogram(pixels[start : start + rows]) for start in range(0, len(pixels), rows))
+    return functools.reduce(lambda *two: merge_counts(two), (Counts(*strip[:2]) for strip in strips))
+
+
+def merge_counts(parts: Sequence[Counts]) -> Counts:
     """Add up colours and counts of several histograms."""
-    found, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-    counts = np.bincount(inverse, np.concatenate([part[1] for part in parts]))
-    return found, counts.astype(np.int64)
+    found, inverse = np.unique(np.concatenate([part.colours for part in parts]), return_inverse=True)
+    counts = np.bincount(inverse, np.concatenate([part.counts for part in parts]))
+    return Counts(found, counts.astype(np.int64))
 
 
 def widen(entries: Array, channels: int) -> Array:

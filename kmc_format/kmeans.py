@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -26,6 +26,7 @@ FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
 _MOST_COLOURS = 2**20  # to cluster, and to look at together
 _FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
+_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
 _LEVELS = np.arange(256, dtype=np.uint8)
 _CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 
@@ -97,6 +98,7 @@ class Task(NamedTuple):
     given: bool  # whether k was
     kept: Array  # packed, in ascending order
     fixed: Array | None  # the entries, where a codebook is given
+    opaque: bool = False  # whether that has no alpha
 
 
 def prepare(
@@ -110,7 +112,25 @@ def prepare(
     palette: bool = False,
 ) -> tuple[Task, Array]:
     """Check the arguments of `quantize`; return them, and the pixels, shape (height, width, channels)."""
-    kind, pixels = _check_pixels(pixels)
+    pixels = np.asarray(pixels)
+    kind = kind_of(pixels.shape, pixels.dtype)
+    task = plan(
+        kind, k, random_state=random_state, space=space, keep=keep, codebook=codebook, palette=palette
+    )
+    return task, fit(task, pixels)
+
+
+def plan(
+    kind: Kind,
+    k: int | None = None,
+    *,
+    random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[Colour] | None = None,
+    codebook: Array | None = None,
+    palette: bool = False,
+) -> Task:
+    """Check the arguments of `quantize`, for pixels that are not there yet; `fit` is for these."""
     seed = check_random_state(random_state)
     check_space(space)
     _check_space_of(kind, space)
@@ -119,11 +139,38 @@ def prepare(
             raise ValueError(f"k={k!r} and codebook contradict each other: a codebook has its own k")
         if keep is not None:
             raise ValueError("keep and codebook contradict each other: put the colours in the codebook")
-        kind, pixels, entries = _meet(kind, pixels, _check_codebook(codebook, kind), palette)
-        none = np.empty(0, np.uint32)
-        return Task(kind, space, seed, len(entries), True, none, entries), pixels
+        given = _check_codebook(codebook, kind)
+        opaque = not colours.has_alpha(Kind("", kind.dtype, given.shape[1]))
+        kind, entries = _meet(kind, given, palette)
+        return Task(kind, space, seed, len(entries), True, np.empty(0, np.uint32), entries, opaque)
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
-    return _free_task(kind, k, seed, space, keep), pixels
+    return _free_task(kind, k, seed, space, keep)
+
+
+def fit(task: Task, pixels: Array) -> Array:
+    """Check pixels of the kind that a task was planned for; return them as it has them.
+
+    Parameters
+    ----------
+    task : Task
+    pixels : ndarray
+        As for `quantize`: the whole picture, or a part of it.
+
+    Returns
+    -------
+    ndarray, shape (height, width, channels)
+
+    Raises
+    ------
+    ValueError
+        If values are beyond the range of int32, or transparent where the codebook has no alpha.
+    """
+    kind, pixels = _check_pixels(pixels)
+    if task.opaque and colours.has_alpha(kind) and (pixels[..., -1] < 255).any():
+        raise ValueError(
+            "codebook has no alpha, but the picture has transparent pixels: add an entry for them"
+        )
+    return colours.widen(pixels, task.kind.channels)
 
 
 def _free_task(kind: Kind, k: int | None, seed: int, space: str, keep: Iterable[Colour] | None) -> Task:
@@ -144,24 +191,26 @@ def train_codebook(
     seed = check_random_state(random_state)
     check_space(space)
     check_k(k, "RGB")
-    parts: dict[Kind, tuple[Array, Array]] = {}
+    parts: dict[Kind, colours.Counts] = {}
     for pixels in pictures:
         kind, pixels = _check_pixels(pixels)
         kind = KINDS[1] if kind.mode == "1" else kind
-        part = colours.histogram(pixels)[:2]
+        part = colours.count(pixels)
         parts[kind] = colours.merge_counts([parts[kind], part]) if kind in parts else part
     if not parts:
         raise ValueError("there must be at least one picture to train a codebook on")
     kind = _common_kind(parts)
     _check_space_of(kind, space)
     task = _free_task(kind, k, seed, space, keep)
-    found, counts = colours.merge_counts(
+    counts = colours.merge_counts(
         [
-            (colours.pack(colours.widen(colours.unpack(part[0], own), kind.channels)), part[1])
+            colours.Counts(
+                colours.pack(colours.widen(colours.unpack(part.colours, own), kind.channels)), part.counts
+            )
             for own, part in parts.items()
         ]
     )
-    return colours.unpack(_find(task, found, counts, task.k, _clustering(task))[0], kind)
+    return find_codebook(task, counts, task.k)[0]
 
 
 def distinct_colours(pixels: Array) -> Array:
@@ -291,31 +340,38 @@ def _check_codebook(codebook: Array, kind: Kind) -> Array:
     return np.ascontiguousarray(entries, kind.dtype)
 
 
+def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:
+    """Return the kind of picture that an array of a shape and dtype is."""
+    if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] > 4):
+        raise ValueError(
+            f"pixels must have shape (height, width) or (height, width, 1 to 4), none 0, not {shape}"
+        )
+    channels = shape[2] if len(shape) == 3 else 1
+    if dtype.kind == "b" and channels == 1:
+        return KINDS[0]
+    if dtype.kind not in "ui" or (channels > 1 and dtype != np.uint8):
+        raise TypeError(
+            "pixels must be bool, uint8 (1 to 4 channels) or integers (one channel),"
+            f" not {dtype} with {channels}"
+        )
+    stored = dtype.newbyteorder("=") if dtype.newbyteorder("=") in _STORED else np.dtype(np.int32)
+    mode = {1: {1: "L", 2: "I;16", 4: "I"}[stored.itemsize], 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    return Kind(mode, stored.name, channels)
+
+
 def _check_pixels(pixels: Array) -> tuple[Kind, Array]:
     """Return the kind of picture an array is, and the array as (height, width, channels) of that kind."""
     pixels = np.asarray(pixels)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.ndim != 3 or not pixels.size or pixels.shape[2] > 4:
-        raise ValueError(
-            f"pixels must have shape (height, width) or (height, width, 1 to 4), none 0, not {pixels.shape}"
-        )
-    channels = pixels.shape[2]
-    if pixels.dtype == bool and channels == 1:
-        return KINDS[0], np.ascontiguousarray(pixels) * np.uint8(255)
-    if pixels.dtype.kind not in "ui" or (channels > 1 and pixels.dtype != np.uint8):
-        raise TypeError(
-            "pixels must be bool, uint8 (1 to 4 channels) or integers (one channel),"
-            f" not {pixels.dtype} with {channels}"
-        )
-    dtype = pixels.dtype.newbyteorder("=")
-    if dtype not in (np.uint8, np.uint16, np.int32):
-        limits = np.iinfo(np.int32)
-        if int(pixels.min()) < limits.min or int(pixels.max()) > limits.max:
-            raise ValueError(f"pixels must be from {limits.min} to {limits.max}, the range of int32")
-        dtype = np.dtype(np.int32)
-    mode = {1: {1: "L", 2: "I;16", 4: "I"}[dtype.itemsize], 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-    return Kind(mode, dtype.name, channels), np.ascontiguousarray(pixels, dtype)
+    kind = kind_of(pixels.shape, pixels.dtype)
+    pixels = pixels.reshape(*pixels.shape[:2], kind.channels)
+    if kind.mode == "1":
+        return kind, np.ascontiguousarray(pixels) * np.uint8(255)
+    limits = np.iinfo(kind.dtype)
+    if not np.can_cast(pixels.dtype, kind.dtype) and (
+        int(pixels.min()) < limits.min or int(pixels.max()) > limits.max
+    ):
+        raise ValueError(f"pixels must be from {limits.min} to {limits.max}, the range of {kind.dtype}")
+    return kind, np.ascontiguousarray(pixels, kind.dtype)
 
 
 def _common_kind(kinds: Iterable[Kind]) -> Kind:
@@ -329,32 +385,28 @@ def _common_kind(kinds: Iterable[Kind]) -> Kind:
     return next(kind for kind in KINDS[1:] if kind.channels == channels)
 
 
-def _meet(kind: Kind, pixels: Array, entries: Array, palette: bool) -> tuple[Kind, Array, Array]:
-    """Give pixels and a codebook the same channels: the kind of picture they make, and both."""
+def _meet(kind: Kind, entries: Array, palette: bool) -> tuple[Kind, Array]:
+    """Return the kind of picture that pixels of a kind and a codebook make, and its entries in that."""
     own = Kind("", "uint8", entries.shape[1])
     bilevel = (
         kind.mode == "1" and entries.shape[1] == 1 and set(entries.flat) <= {0, 255} and len(entries) <= 2
     )
     if kind.dtype == "uint8" and not bilevel:
-        if colours.has_alpha(kind) and not colours.has_alpha(own) and (pixels[..., -1] < 255).any():
-            raise ValueError(
-                "codebook has no alpha, but the picture has transparent pixels: add an entry for them"
-            )
         kind = _common_kind([kind, own])
-        pixels, entries = (colours.widen(either, kind.channels) for either in (pixels, entries))
+        entries = colours.widen(entries, kind.channels)
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
     if len(entries) > kind.max_k:
         raise ValueError(
             f"codebook has {len(entries)} entries; a picture of mode {kind.mode} has at most {kind.max_k}"
         )
-    return kind, pixels, entries
+    return kind, entries
 
 
 # --- Codebook and labels --------------------------------------------------------------------------
 
 
 def find_codebook(
-    task: Task, histogram: colours.Histogram, k: int, *, rough: bool = False
+    task: Task, histogram: colours.Histogram | colours.Counts, k: int, *, rough: bool = False
 ) -> tuple[Array, Array]:
     """Return at most k entries, shape (k, channels), and which colours, packed, keep theirs exactly.
 
