@@ -14,6 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Literal, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
@@ -130,21 +131,32 @@ def encode(
     """
     effort, tile_size, threads = check_options(indexed.size, effort=effort, tile=tile, threads=threads)
     grid = Grid(*indexed.size, *tile_size)
-    coding, codebook = _encode_codebook(indexed.codebook)
-    front = Front(grid, indexed.k, KINDS.index(indexed.kind), coding, codebook)
-    order = functools.cache(functools.partial(coding_order, indexed.codebook))  # packed labels need none
-
+    front = pack_front(grid, indexed.kind, indexed.codebook, metadata)
     spare = threads if grid.count == 1 else 1  # for one tile to be coded in
+    encode_labels = tile_encoder(indexed.codebook, effort, spare)
 
     def encode_tile(box: Box) -> bytes:
-        labels = indexed.labels[box.upper : box.lower, box.left : box.right]
-        return container.pack_chunk(*_encode_labels(labels, indexed.k, order, effort, spare))
+        return encode_labels(indexed.labels[box.upper : box.lower, box.left : box.right])
 
     tiles = map_tiles(encode_tile, grid, grid, threads)
-    index = [container.pack_index(tiles)] if grid.count > 1 else []
-    return b"".join(
-        [container.pack_header(front), *_pack_metadata(metadata or {}, indexed.mode), *index, *tiles]
-    )
+    return b"".join([front, pack_index(map(len, tiles), grid), *tiles])
+
+
+def pack_front(grid: Grid, kind: Kind, codebook: Array, metadata: Metadata | None = None) -> bytes:
+    """Write everything before the index, which is followed by what `tile_encoder` makes of each tile."""
+    front = Front(grid, len(codebook), KINDS.index(kind), *_encode_codebook(codebook))
+    return b"".join([container.pack_header(front), *_pack_metadata(metadata or {}, kind.mode)])
+
+
+def pack_index(lengths: Iterable[int], grid: Grid) -> bytes:
+    """Write the index of the tiles of a grid, which a single one does not have."""
+    return container.pack_index(lengths) if grid.count > 1 else b""
+
+
+def tile_encoder(codebook: Array, effort: int, threads: int = 1) -> Callable[[Array], bytes]:
+    """Return a function that codes the labels of a tile, shape (height, width), as its chunk."""
+    order = functools.cache(functools.partial(coding_order, codebook))  # packed labels need none
+    return lambda labels: container.pack_chunk(*_encode_labels(labels, len(codebook), order, effort, threads))
 
 
 def read_header(reader: Reader) -> Header:
@@ -213,7 +225,7 @@ def decode(
 
     def labels_of(tile: Tile) -> Array:
         try:
-            return _decode_tile(tile, header.k, order)
+            return _decode_labels(tile, header.k, order)
         except KMCError:
             if not tolerant:
                 raise
@@ -232,8 +244,15 @@ def decode(
 
         read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
         map_tiles(place, tiles, read, threads)
-    codebook = with_alpha(header.codebook, header.metadata.get("transparency"))
-    return Indexed(codebook, labels, header.mode)
+    return Indexed(_seen_codebook(header), labels, header.mode)
+
+
+def decode_tile(data: bytes, header: Header, number: int) -> Indexed:
+    """Read one tile from the bytes that `container.tile_range` tells of; do as `decode` does with its box."""
+    start, _ = container.tile_range(header.front, number)
+    tile = container.read_tile(Reader(BytesIO(data), start), header.front, number)
+    order = functools.partial(coding_order, header.codebook)
+    return Indexed(_seen_codebook(header), _decode_labels(tile, header.k, order), header.mode)
 
 
 def verify(reader: Reader, header: Header) -> None:
@@ -284,7 +303,11 @@ def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
     return math.ceil(width / columns), math.ceil(height / rows)
 
 
-def _decode_tile(tile: Tile, k: int, order: Callable[[], Order]) -> Array:
+def _seen_codebook(header: Header) -> Array:
+    return with_alpha(header.codebook, header.metadata.get("transparency"))
+
+
+def _decode_labels(tile: Tile, k: int, order: Callable[[], Order]) -> Array:
     if tile.error:
         raise tile.error
     if tile.coding == LABELS_PACKED:

@@ -140,10 +140,12 @@ def pack_header(front: Front) -> bytes:
     return SIGNATURE + body + _crc(body)
 
 
-def pack_index(tiles: Iterable[bytes]) -> bytes:
+def pack_index(lengths: Iterable[int]) -> bytes:
     """Write the index: the whole length of every tile chunk, in order."""
-    lengths = [len(tile) for tile in tiles]
-    return pack_chunk(INDEX, struct.pack(f">{len(lengths)}I", *lengths))
+    entries = array("I", lengths)
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return pack_chunk(INDEX, entries.tobytes())
 
 
 def _crc(body: bytes | bytearray) -> bytes:
@@ -338,20 +340,30 @@ def read_tiles(reader: Reader, front: Front, numbers: Iterable[int] | None = Non
         if number > following:
             reader.skip(sum(front.tile_lengths[following:number]))
         following = number + 1
-        box = front.grid.tile(number)
-        name = f"tile {number} at byte {reader.offset}"
-        try:
-            if front.tile_lengths:
-                coding, payload = _read_indexed_tile(reader, name, front.tile_lengths[number])
-            else:
-                coding, payload = _read_tile(reader, name)
-        except KMCError as error:
-            yield Tile(name, box, 0, b"", error)
+        yield read_tile(reader, front, number)
+
+
+def read_tile(reader: Reader, front: Front, number: int) -> Tile:
+    """Read the tile of a number, at which the reader stands."""
+    box = front.grid.tile(number)
+    name = f"tile {number} at byte {reader.offset}"
+    try:
+        if front.tile_lengths:
+            coding, payload = _read_indexed_tile(reader, name, front.tile_lengths[number])
         else:
-            yield Tile(name, box, coding, payload)
+            coding, payload = _read_chunk_of_tile(reader, name)
+    except KMCError as error:
+        return Tile(name, box, 0, b"", error)
+    return Tile(name, box, coding, payload)
 
 
-def _read_tile(reader: Reader, name: str) -> tuple[int, bytes]:
+def tile_range(front: Front, number: int) -> tuple[int, int | None]:
+    """Return where a tile starts in the file and where it ends, which only an index tells."""
+    start = front.start + sum(front.tile_lengths[:number])
+    return start, start + front.tile_lengths[number] if front.tile_lengths else None
+
+
+def _read_chunk_of_tile(reader: Reader, name: str) -> tuple[int, bytes]:
     reader.begin_crc()
     coding, payload = reader.byte(), reader.read(reader.varint())
     reader.check_crc(name)
@@ -364,7 +376,7 @@ def _read_indexed_tile(reader: Reader, name: str, length: int) -> tuple[int, byt
     """Read as many bytes as the index says, so that damage inside cannot shift the next tile."""
     chunk = Reader(BytesIO(reader.read(length)), reader.offset - length)
     try:
-        tile = _read_tile(chunk, name)
+        tile = _read_chunk_of_tile(chunk, name)
     except TruncatedError:
         tile = None
     if tile is None or chunk.offset != reader.offset:

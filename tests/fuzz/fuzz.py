@@ -235,7 +235,7 @@ def put_together(parts: Parts, indexed: bool) -> bytes:
     body = parts.start + b"".join(map(pack_varint, [*parts.numbers, len(parts.codebook)])) + parts.codebook
     header = container.SIGNATURE + body + container._crc(body)
     tiles = [pack_chunk(*tile) for tile in parts.tiles]
-    index = [container.pack_index(tiles)] if indexed else []
+    index = [container.pack_index(map(len, tiles))] if indexed else []
     return b"".join([header, *(pack_chunk(*chunk) for chunk in parts.chunks), *index, *tiles])
 
 
