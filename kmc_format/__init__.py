@@ -410,14 +410,14 @@ def train_codebook(
     >>> kmc_format.encode(frames[0], codebook=codebook)[:4]
     b'\\x8bKMC'
     """
-    from . import kmeans, saving
+    from . import saving, training
 
     one = isinstance(pictures, (str, PathLike, Image.Image))
     if one or (isinstance(pictures, np.ndarray) and pictures.ndim < 4):
         raise TypeError(f"pictures must be an iterable of pictures, not {type(pictures).__name__}")
     options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
     arrays = (saving.pixels_of(picture) for picture in pictures)
-    return kmeans.train_codebook(arrays, **saving.quantizing_options(options))
+    return training.train(arrays, **saving.quantizing_options(options))
 
 
 def open_region(source: Source, box: tuple[int, int, int, int], *, threads: int | None = None) -> Indexed:

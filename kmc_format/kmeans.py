@@ -165,7 +165,7 @@ def fit(task: Task, pixels: Array) -> Array:
     ValueError
         If values are beyond the range of int32, or transparent where the codebook has no alpha.
     """
-    kind, pixels = _check_pixels(pixels)
+    kind, pixels = check_pixels(pixels)
     if task.opaque and colours.has_alpha(kind) and (pixels[..., -1] < 255).any():
         raise ValueError(
             "codebook has no alpha, but the picture has transparent pixels: add an entry for them"
@@ -179,43 +179,9 @@ def _free_task(kind: Kind, k: int | None, seed: int, space: str, keep: Iterable[
     return Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None)
 
 
-def train_codebook(
-    pictures: Iterable[Array],
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
-) -> Array:
-    """Find one codebook for many pictures, as `quantize` does for one; return it, shape (k, channels)."""
-    seed = check_random_state(random_state)
-    check_space(space)
-    check_k(k, "RGB")
-    parts: dict[Kind, colours.Counts] = {}
-    for pixels in pictures:
-        kind, pixels = _check_pixels(pixels)
-        kind = KINDS[1] if kind.mode == "1" else kind
-        part = colours.count(pixels)
-        parts[kind] = colours.merge_counts([parts[kind], part]) if kind in parts else part
-    if not parts:
-        raise ValueError("there must be at least one picture to train a codebook on")
-    kind = _common_kind(parts)
-    _check_space_of(kind, space)
-    task = _free_task(kind, k, seed, space, keep)
-    counts = colours.merge_counts(
-        [
-            colours.Counts(
-                colours.pack(colours.widen(colours.unpack(part.colours, own), kind.channels)), part.counts
-            )
-            for own, part in parts.items()
-        ]
-    )
-    return find_codebook(task, counts, task.k)[0]
-
-
 def distinct_colours(pixels: Array) -> Array:
     """Return the colours of a picture in ascending order, shape (n, channels), if they make a codebook."""
-    kind, pixels = _check_pixels(pixels)
+    kind, pixels = check_pixels(pixels)
     found = colours.histogram(pixels).colours
     if len(found) > MAX_K:
         raise ValueError(f"an image used as codebook has at most {MAX_K} distinct colours, not {len(found)}")
@@ -359,7 +325,7 @@ def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:
     return Kind(mode, stored.name, channels)
 
 
-def _check_pixels(pixels: Array) -> tuple[Kind, Array]:
+def check_pixels(pixels: Array) -> tuple[Kind, Array]:
     """Return the kind of picture an array is, and the array as (height, width, channels) of that kind."""
     pixels = np.asarray(pixels)
     kind = kind_of(pixels.shape, pixels.dtype)
@@ -374,7 +340,7 @@ def _check_pixels(pixels: Array) -> tuple[Kind, Array]:
     return kind, np.ascontiguousarray(pixels, kind.dtype)
 
 
-def _common_kind(kinds: Iterable[Kind]) -> Kind:
+def common_kind(kinds: Iterable[Kind]) -> Kind:
     """Return the kind of picture that holds all of several exactly."""
     dtypes = {kind.dtype for kind in kinds}
     if len(dtypes) > 1:
@@ -392,7 +358,7 @@ def _meet(kind: Kind, entries: Array, palette: bool) -> tuple[Kind, Array]:
         kind.mode == "1" and entries.shape[1] == 1 and set(entries.flat) <= {0, 255} and len(entries) <= 2
     )
     if kind.dtype == "uint8" and not bilevel:
-        kind = _common_kind([kind, own])
+        kind = common_kind([kind, own])
         entries = colours.widen(entries, kind.channels)
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
     if len(entries) > kind.max_k:

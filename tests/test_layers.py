@@ -20,6 +20,7 @@ LAYERS = {
     "codec": 3,
     "kmeans": 3,
     "rate": 4,
+    "training": 4,
     "saving": 5,
     "plugin": 6,
     "metrics": 6,
