@@ -188,9 +188,15 @@ class Explorer:
         step = self._preview.step(**{"rdo": 0.0, "dither": 0.0, **self.options})
         self._status.value = ""
         self._show(step.indexed, step.indexed, step.length, step.psnr, about=True)
-        self._timer = threading.Timer(_REST, self._rest, [self._generation])
+        self._timer = threading.Timer(_REST, self._rested, [self._generation])
         self._timer.daemon = True
         self._timer.start()
+
+    def _rested(self, generation: int) -> None:
+        try:
+            self._rest(generation)
+        except Exception as error:  # nobody else would be told
+            self._complain(error)
 
     def _rest(self, generation: int) -> None:
         """Save the picture in memory, and show what that gave, unless the sliders have moved since."""
@@ -245,12 +251,18 @@ class Explorer:
         """Save, and tell what came of it."""
         try:
             path = self.save()
-        except OSError as error:
-            message = f"{error.strerror}: {error.filename}" if error.strerror else str(error)
-            self._status.value = f"<div class='kmc-error' role='alert'>{html.escape(message)}</div>"
+        except (OSError, TypeError, ValueError) as error:
+            self._complain(error)
         else:
             message = f"saved {len(self.data):,} bytes: {path}"
             self._status.value = f"<div class='kmc-quiet' role='status'>{html.escape(message)}</div>"
+
+    def _complain(self, error: Exception) -> None:
+        """Tell what is wrong in one line."""
+        message = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            message = f"{error.strerror}: {error.filename}"
+        self._status.value = f"<div class='kmc-error' role='alert'>{html.escape(message)}</div>"
 
 
 # --- Pictures -----------------------------------------------------------------------------------

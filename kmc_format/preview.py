@@ -20,8 +20,9 @@ MOST_K = 256
 _WHOLE_PIXELS = 2**20  # up to so many, the whole picture is coded,
 _MIDDLE_PIXELS = 2**19  # and of a larger one so many from its middle
 _SAMPLE_PIXELS = 2**19  # of a larger one have their colours counted
-_MOST_BANDS = 4  # that are dithered or weighed at once, as each of them starts anew
-_THREAD_PIXELS = 2**16  # from so many
+_QUICK_K = 32  # labels of so many colours are coded quickly enough
+_MOST_BANDS = 2  # that are dithered, weighed and coded at once, as each of them starts anew,
+_THREAD_PIXELS = 2**16  # in a picture of so many pixels or more
 
 
 class Step(NamedTuple):
@@ -85,8 +86,8 @@ class Preview:
                 counted = _histogram(whole)
         self.weighable = task.kind.dtype != "int32"
         height, width = self._histogram.numbers.shape
-        bands = min(codec.check_threads(None), _MOST_BANDS)
-        self._bands = Grid(width, height, width, -(-height // bands))
+        self._threads = codec.check_threads(None)
+        self._bands = Grid(width, height, width, -(-height // min(self._threads, _MOST_BANDS)))
         self._task = task
         self._codebooks = kmeans.Codebooks(task, counted)
         self.most = min(MOST_K, len(counted.colours))
@@ -111,12 +112,12 @@ class Preview:
         entries, kept = self._codebooks.find(k)
         if goal is None:
             indexed = self._labelled(entries, kept, kmeans.check_dither(dither))
-            length = float(len(codec.encode(indexed)))
+            length = self._length(indexed)
         else:
             coding = {"tile": (self._bands.tile_width, self._bands.tile_height)}
             found = rate.estimate(self._task, self._histogram, entries, kept, goal.rdo, coding=coding)
             indexed, length = found
-            length += len(codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), int), indexed.mode)))
+            length += self._front(indexed)
         scale = self.size[0] * self.size[1] / self._histogram.numbers.size
         return Step(indexed, round(length * scale), psnr(self.pixels, indexed.expand()))
 
@@ -124,6 +125,16 @@ class Preview:
         """Raise unless there are previews of k colours."""
         if kmeans.check_k(k, self._task.kind.mode) > MOST_K:
             raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
+
+    def _length(self, indexed: Indexed) -> float:
+        """Return how many bytes a file has: exactly where that is quickly told."""
+        if self._histogram.numbers.size < _THREAD_PIXELS or indexed.k <= _QUICK_K:
+            return len(codec.encode(indexed))
+        return codec.estimate_labels(indexed, self._bands, self._threads) + self._front(indexed)
+
+    def _front(self, indexed: Indexed) -> int:
+        """Return how many bytes a file has beside the labels."""
+        return len(codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), int), indexed.mode)))
 
     def _labelled(self, entries: Array, kept: Array, strength: int) -> Indexed:
         """Label the picture as `kmeans.label` does, but for dithering, which starts anew in each band."""
@@ -134,8 +145,7 @@ class Preview:
             band = self._histogram._replace(numbers=self._histogram.numbers[box.upper : box.lower])
             return kmeans.label(self._task, band, entries, kept, strength).labels
 
-        threads = codec.check_threads(None)
-        labels = codec.map_tiles(label, self._bands, self._bands, threads, _THREAD_PIXELS)
+        labels = codec.map_tiles(label, self._bands, self._bands, self._threads, _THREAD_PIXELS)
         return Indexed(entries, np.concatenate(labels), self._task.kind.mode)
 
 

@@ -1,8 +1,10 @@
 """The explorer's widgets, without a browser: what they show is true, and what they save is what was shown."""
 
-import builtins
 import html
 import re
+import socket
+import subprocess
+import sys
 import threading
 import time
 from io import BytesIO
@@ -76,9 +78,7 @@ def test_the_pictures_shown_are_before_and_after(explored):
 
 
 def png(data):
-    import io
-
-    return Image.open(io.BytesIO(data))
+    return Image.open(BytesIO(data))
 
 
 def test_the_line_of_code_gives_the_file(explored, folder):
@@ -176,6 +176,25 @@ def test_integers(folder, dtype):
         assert shown.getextrema() == (0, 255)
     assert made.rdo.disabled == made.dither.disabled == (dtype == np.int64)
     assert ("none (32 bits)" in made._figures.value) == (dtype == np.int64)
+
+
+def test_what_cannot_be_coded_is_told(explored, monkeypatch):
+    rest(explored)
+
+    def failing(image, options):
+        raise ValueError("exif is too long")
+
+    monkeypatch.setattr(saving, "encode_image", failing)
+    explored.k.value = 11
+    until = time.monotonic() + 30
+    while "exif is too long" not in explored._status.value and time.monotonic() < until:
+        time.sleep(0.01)
+    assert "exif is too long" in explored._status.value
+    explored._status.value = ""
+    explored._button.click()
+    assert "exif is too long" in explored._status.value
+    with pytest.raises(ValueError, match="exif is too long"):
+        explored.save()
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
@@ -280,11 +299,8 @@ def test_a_missing_extra_is_named_before_a_server_starts(missing, monkeypatch):
 
 def without(package, monkeypatch):
     """Let a package look as if it were not installed."""
-    import sys
-
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    find = builtins.__import__
 
     class Finder:
         def find_spec(self, name, path=None, target=None):
@@ -292,7 +308,6 @@ def without(package, monkeypatch):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
-    assert find is builtins.__import__
 
 
 def test_an_unreadable_picture_is_an_error_before_a_server_starts(folder):
@@ -307,16 +322,11 @@ def test_an_unreadable_picture_is_an_error_before_a_server_starts(folder):
 
 
 def test_a_taken_port_is_an_error_before_a_server_starts(folder):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         explorer.serve(PHOTOGRAPH, port=taken.getsockname()[1])
 
 
 def test_importing_the_package_imports_no_widgets():
-    import subprocess
-    import sys
-
     script = (
         "import sys, kmc_format; print({'ipywidgets', 'anywidget', 'kmc_format.explorer'} & set(sys.modules))"
     )

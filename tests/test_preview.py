@@ -8,7 +8,7 @@ from PIL import Image
 from support import SAMPLES, psnr, smooth
 
 import kmc_format
-from kmc_format import clustering, codec, kmeans, metrics, preview, saving
+from kmc_format import clustering, kmeans, metrics, preview, saving
 from kmc_format.preview import Preview
 
 
@@ -45,8 +45,8 @@ def test_figures_are_those_of_what_is_shown(path):
     for k, options in ((3, {}), (16, {"dither": 0.5}), (40, {"rdo": 5})):
         step = previews.step(k, **options)
         assert step.psnr == pytest.approx(metrics.psnr(image, step.indexed.expand()))
-        if "rdo" not in options:
-            assert step.length == len(kmc_format.encode(step.indexed))
+        size = len(kmc_format.encode(step.indexed))
+        assert step.length == (pytest.approx(size, rel=0.07, abs=160) if k > 32 else size)
         assert step.length == pytest.approx(len(kmc_format.encode(image, k, **options)), rel=0.3, abs=40)
 
 
@@ -200,4 +200,4 @@ def test_tiles_are_weighed_in_threads_also_where_the_picture_is_small(photograph
     options = {"rdo": 10, "tile": (480, 80)}
     one, other = (kmc_format.encode(photograph, 30, threads=threads, **options) for threads in (1, 3))
     assert one == other
-    assert codec.read_header(codec.Reader(__import__("io").BytesIO(one))).tiles == 4
+    assert kmc_format.read_header(one).tiles == 4

@@ -20,9 +20,9 @@ import kmc_format
 from kmc_format import metrics
 from kmc_format.explorer import Explorer
 
-COLOURS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 33, 48, 64, 96, 128, 160, 192, 224, 255, 256)
+COLOURS = (2, 4, 8, 9, 16, 24, 32, 33, 48, 64, 96, 128, 192, 255, 256)
 OPTIONS: tuple[dict[str, float], ...] = ({}, {"rdo": 10}, {"dither": 1})
-RUNS = 5
+RUNS = 3
 
 
 def pictures() -> Iterator[tuple[str, Image.Image]]:
