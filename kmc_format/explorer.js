@@ -21,12 +21,15 @@ function render({ model, el }) {
     "aria-valuemin": "0", "aria-valuemax": "100",
   });
 
-  const showPictures = () => pictures.forEach(({ name, image, caption }) => {
+  const showPicture = ({ name, image }) => {
     const old = image.src;
-    image.alt = caption.textContent = model.get(`${name}_caption`);
+    image.addEventListener("load", () => { URL.revokeObjectURL(old); fit(); }, { once: true });
     image.src = URL.createObjectURL(new Blob([model.get(name)], { type: "image/png" }));
-    image.onload = () => { URL.revokeObjectURL(old); fit(); };
-  });
+  };
+
+  const showCaption = ({ name, image, caption }) => {
+    image.alt = caption.textContent = model.get(`${name}_caption`);
+  };
 
   const showDivider = () => {
     const percent = Math.round(100 * model.get("position"));
@@ -80,13 +83,17 @@ function render({ model, el }) {
     moveTo(places[event.key]);
   });
 
-  model.on("change:before change:after change:before_caption change:after_caption", showPictures);
+  for (const picture of pictures) {
+    model.on(`change:${picture.name}`, () => showPicture(picture));
+    model.on(`change:${picture.name}_caption`, () => showCaption(picture));
+    showPicture(picture);
+    showCaption(picture);
+  }
   model.on("change:position", showDivider);
   model.on("change:beside", fit);
   const observer = new ResizeObserver(fit);
   observer.observe(el);
   window.addEventListener("resize", fit);
-  showPictures();
   showDivider();
   return () => {
     observer.disconnect();
