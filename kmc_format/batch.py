@@ -20,36 +20,27 @@ import functools
 import glob
 import io
 import math
-import multiprocessing
-import multiprocessing.connection
 import os
-import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
-from multiprocessing.synchronize import Event
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from PIL import Image
 
-from . import codec, saving
-from .extras import needed
+from . import codec, parallel, saving, training
+from .indexed import Array
 from .remote import is_remote, located, modified, readable, write
 
 Paths = Iterable[str | PathLike[str]]
 
 _METADATA = ("exif", "xmp", "icc_profile", "dpi")
-_KILLED = "a process was killed, perhaps as memory ran out"
-_GROUPS = 16  # tasks for each core of a cluster, so that all cores end at about the same time,
-_MOST_IN_GROUP = 64  # but with so many files, a task takes long enough
-_AHEAD = 4  # files handed out for each process, the one it works at among them
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}  # who asks for these knows it
+_COUNTED = 16  # images whose colours are counted as one task
 _PREVIEWS = {"MPO"}  # formats of one picture whose other frames are previews or depths of it
 
 
@@ -185,6 +176,80 @@ def decode(
     return Batch(functools.partial(_decode_file, force=force), plan, jobs, any_size, client)
 
 
+def train_codebook(
+    sources: Paths,
+    k: int | None = None,
+    *,
+    recursive: bool = False,
+    jobs: int | None = None,
+    any_size: bool = False,
+    client: Any = None,
+    random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[int | str | Sequence[int]] | None = None,
+) -> Array:
+    """Find one codebook for many images, for the option ``codebook`` of `encode`.
+
+    Their colours are counted where the images are read, and clustered once. Of more than 2**22
+    colours together, those that are nearly alike are counted as their mean.
+
+    Parameters
+    ----------
+    sources, recursive, jobs, any_size, client
+        As for `encode`.
+    k, random_state, space, keep
+        As for `kmc_format.quantize`.
+
+    Returns
+    -------
+    ndarray, shape (k, channels)
+        In ascending order; with colour, or alpha, where any of the images has it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not what it should be, or no image can be read.
+    FileNotFoundError
+        If no file matches a pattern.
+
+    Warns
+    -----
+    UserWarning
+        If some images cannot be read; the codebook is for the others.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for grey in (10, 12, 200):
+    ...         Image.new("L", (4, 4), grey).save(f"{folder}/{grey}.png")
+    ...     train_codebook([folder], k=2).tolist()
+    [[11], [200]]
+    """
+    jobs = codec.check_threads(jobs)
+    options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
+    saving.check_options(options)
+    files = [file for source in sources for file, _ in _find(source, _images() | {".kmc"}, recursive)]
+    groups = [files[at : at + _COUNTED] for at in range(0, len(files), _COUNTED)]
+    count = functools.partial(_count, any_size)
+    processes = min(jobs, len(groups))
+    if not groups:
+        counted = _Counted()
+    elif client is not None:
+        counted = parallel.reduced_on_cluster(count, _merge, groups, client)
+    elif processes > 1:
+        counted = _merge(parallel.in_processes(count, groups, processes, _none_counted))
+    else:
+        counted = _merge(map(count, groups))
+    if counted.errors:
+        first, error = counted.errors[0]
+        message = f"{len(counted.errors)} of {len(files)} images are not in the codebook; {first}: {error}"
+        warnings.warn(message, stacklevel=2)
+    if counted.tally is None:
+        raise ValueError("there must be at least one picture to train a codebook on")
+    return training.find_codebook(counted.tally, **saving.quantizing_options(options))
+
+
 # --- What is to be done -------------------------------------------------------------------------
 
 
@@ -253,9 +318,7 @@ def _encode_file(job: Job, *, force: bool, strip: bool, options: Mapping[str, An
     if not force and _is_newer(job.target, job.source):
         return False
     with Image.open(readable(job.source)) as image:
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format not in _PREVIEWS:
-            raise ValueError(f"has {frames} frames; KMC stores one picture")
+        _check_frames(image)
         own = {"icc_profile": None} if strip else _metadata(image)
         data = saving.encode_image(image, {**own, **options})
     write(job.target, data)
@@ -277,6 +340,12 @@ def _decode_file(job: Job, *, force: bool) -> bool:
         raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
     write(job.target, file.getvalue())
     return True
+
+
+def _check_frames(image: Image.Image) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in _PREVIEWS:
+        raise ValueError(f"has {frames} frames; KMC stores one picture")
 
 
 def _suited(image: Image.Image, name: str) -> Image.Image:
@@ -316,6 +385,47 @@ def _metadata(image: Image.Image) -> dict[str, Any]:
 def _is_newer(target: Path, source: Path) -> bool:
     written, changed = modified(target), modified(source)
     return written is not None and changed is not None and written > changed
+
+
+# --- Colours ------------------------------------------------------------------------------------
+
+
+class _Counted(NamedTuple):
+    """The colours of some images, and which of them could not be read."""
+
+    tally: training.Tally | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+
+
+def _count(any_size: bool, files: Sequence[Path]) -> _Counted:
+    errors = []
+
+    def tallies() -> Iterator[training.Tally]:
+        for file in files:
+            try:
+                with _ANY_SIZE if any_size else nullcontext(), Image.open(readable(file)) as image:
+                    _check_frames(image)
+                    yield training.tally(saving.pixels_of(image))
+            except Exception as error:  # as in `_attempt`
+                errors.append((str(file), _explain(error)))
+
+    return _Counted(training.merge_all(tallies()), tuple(errors))
+
+
+def _merge(parts: Iterable[_Counted]) -> _Counted:
+    errors: list[tuple[str, str]] = []
+
+    def tallies() -> Iterator[training.Tally]:
+        for part in parts:
+            errors.extend(part.errors)
+            if part.tally is not None:
+                yield part.tally
+
+    return _Counted(training.merge_all(tallies()), tuple(errors))
+
+
+def _none_counted(files: Sequence[Path], error: str) -> _Counted:
+    return _Counted(None, tuple((str(file), error) for file in files))
 
 
 # --- All of them --------------------------------------------------------------------------------
@@ -366,11 +476,15 @@ class Batch:
                 possible.append(job)
         processes = min(self._jobs, len(possible))
         if self._client is not None:
-            yield from _run_on_cluster(self._work, possible, self._client)
+            yield from parallel.on_cluster(self._work, possible, self._client, _lost)
         elif processes > 1:
-            yield from _run_in_processes(self._work, possible, processes)
+            yield from parallel.in_processes(self._work, possible, processes, Job.record)
         else:
             yield from map(self._work, possible)
+
+
+def _lost(job: Job, error: Exception) -> Record:
+    return job.record(_explain(error))
 
 
 def _identity(path: Path) -> str:
@@ -438,120 +552,3 @@ def _explain(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"{error} Where it is none, any-size opens it."
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _run_in_processes(work: Callable[[Job], Record], plan: Sequence[Job], processes: int) -> Iterator[Record]:
-    # Processes that are forked would share the state of threads that they do not have.
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    waiting: dict[Future[Record], Job] = {}
-    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(stop,)) as pool:
-        try:
-            for job in plan:
-                while len(waiting) >= _AHEAD * processes:
-                    yield from _collect(waiting)
-                try:
-                    with _ignoring_interrupts():  # as a process does that is started now, until it is ready
-                        waiting[pool.submit(_interruptible, work, job)] = job
-                except BrokenProcessPool:
-                    yield job.record(_KILLED)
-            while waiting:
-                yield from _collect(waiting)
-        finally:
-            stop.set()  # some jobs are beyond cancelling, in the hands of a process before it begins them
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # others have no say in it
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _collect(waiting: dict[Future[Record], Job]) -> Iterator[Record]:
-    """Wait until at least one is done; yield what came of it, and forget it."""
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        job = waiting.pop(future)
-        try:
-            yield future.result()
-        except BrokenProcessPool:
-            yield job.record(_KILLED)
-
-
-class _Worker:
-    """The state of a process of the pool."""
-
-    stop: Event  # set when no more jobs are to be begun
-    working = False
-
-
-def _start_worker(stop: Event) -> None:
-    """Prepare a process, which is to end with its parent, however that ends."""
-    _Worker.stop = stop
-    signal.signal(signal.SIGINT, _interrupt)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    sentinel = parent.sentinel
-
-    def end_with_parent() -> None:
-        multiprocessing.connection.wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def _interrupt(*_: object) -> None:
-    """End the work at a file, and let a process that waits for work wait."""
-    if _Worker.working:
-        raise KeyboardInterrupt
-
-
-def _interruptible(work: Callable[[Job], Record], job: Job) -> Record:
-    """Do a job; an interrupt ends it, and leaves no part of a file."""
-    try:
-        _Worker.working = True
-        return job.record("interrupted") if _Worker.stop.is_set() else work(job)
-    except KeyboardInterrupt:
-        return job.record("interrupted")
-    finally:
-        _Worker.working = False
-
-
-def _run_on_cluster(work: Callable[[Job], Record], plan: Sequence[Job], client: Any) -> Iterator[Record]:
-    """Do jobs on a Dask cluster, several as one task; those of a worker that is lost are done by others."""
-    as_completed = needed("distributed", "dask").as_completed
-    with _connected(client) as connected:
-        cores = sum(connected.nthreads().values())
-        size = min(max(len(plan) // (_GROUPS * max(cores, 1)), 1), _MOST_IN_GROUP)
-        groups = [plan[at : at + size] for at in range(0, len(plan), size)]
-        futures = connected.map(functools.partial(_attempt_all, work), groups, pure=False)
-        waiting = dict(zip(futures, groups, strict=True))
-        try:
-            for future in as_completed(futures):
-                group = waiting.pop(future)
-                try:
-                    yield from future.result()
-                except Exception as error:  # lost again and again, or it has another version of this package
-                    yield from [job.record(_explain(error)) for job in group]
-        finally:
-            connected.cancel(list(waiting))
-
-
-def _attempt_all(work: Callable[[Job], Record], jobs: Sequence[Job]) -> list[Record]:
-    return [work(job) for job in jobs]
-
-
-@contextmanager
-def _connected(client: Any) -> Iterator[Any]:
-    """Give a client, which is closed again if it was made here, of an address."""
-    if not isinstance(client, str):
-        yield client
-        return
-    with needed("distributed", "dask").Client(client) as connected:
-        yield connected

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,6 +180,7 @@ def _wrong_use() -> Iterator[None]:
 @kmc.command()
 @_options(_BATCH_OPTIONS)
 @click.option("--strip", is_flag=True, help="Leave out EXIF, XMP, colour profile and resolution.")
+@click.option("--one-codebook", is_flag=True, help="Find one codebook for all of the files together.")
 @_options(_SAVE_OPTIONS)
 def encode(
     files: tuple[str, ...],
@@ -192,6 +194,7 @@ def encode(
     as_json: bool,
     quiet: bool,
     strip: bool,
+    one_codebook: bool,
     **options: Any,
 ) -> int:
     """Save images as KMC files.
@@ -202,6 +205,9 @@ def encode(
     from . import batch
 
     given = _given(options)
+    if one_codebook:
+        reading = {"recursive": recursive, "jobs": jobs, "any_size": any_size, "client": client}
+        given = _with_one_codebook(files, reading, given)
     with _wrong_use():
         records = batch.encode(
             files,
@@ -215,6 +221,25 @@ def encode(
             **given,
         )
     return _report_all("kmc encode", records, table, as_json, quiet)
+
+
+def _with_one_codebook(
+    files: tuple[str, ...], reading: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """Find a codebook for all files; return the save options with it."""
+    from . import batch
+
+    if "codebook" in given:
+        raise click.UsageError("--codebook and --one-codebook contradict each other.")
+    training = {name: given[name] for name in ("k", "space", "keep", "random_state") if name in given}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        codebook = batch.train_codebook(files, **reading, **training)
+    for warning in caught:
+        _fail("kmc encode", _line(str(warning.message)))
+    return {name: value for name, value in given.items() if name not in ("k", "keep")} | {
+        "codebook": codebook
+    }
 
 
 @kmc.command()

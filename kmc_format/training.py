@@ -61,7 +61,7 @@ def tally(pixels: Array) -> Tally:
 
 
 def merge(tallies: Sequence[Tally], most: int = MOST_COLOURS) -> Tally:
-    """Add up tallies, at least one, in any order; tell no more than `most` colours apart.
+    """Add up tallies, at least one, in any order; tell no more than `most` colours, 256 or more, apart.
 
     Raises
     ------

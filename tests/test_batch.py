@@ -268,3 +268,34 @@ def test_a_format_that_loses_colours_is_an_error(tmp_path):
     assert names(tmp_path) == ["x.kmc"]
     assert errors(batch.decode([tmp_path], format="jpg")) == {}
     assert errors(batch.decode([tmp_path], format="pdf")) == {}
+
+
+# --- One codebook for all -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_one_codebook(tree, monkeypatch, jobs):
+    monkeypatch.setattr(batch, "_COUNTED", 2)
+    files = [tree / "a.png", tree / "b.JPG", tree / "below" / "c.webp"]
+    found = batch.train_codebook([tree], 20, recursive=True, jobs=jobs)
+    assert np.array_equal(found, kmc_format.train_codebook(files, 20))
+    assert errors(batch.encode([tree], recursive=True, codebook=found)) == {}
+    for path in tree.rglob("*.kmc"):
+        assert np.array_equal(kmc_format.read_header(path).codebook, found)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_images_that_cannot_be_read_are_left_out(tree, monkeypatch, jobs):
+    monkeypatch.setattr(batch, "_COUNTED", 1)
+    (tree / "broken.png").write_bytes(b"no picture")
+    (tree / "many.gif").write_bytes(b"")
+    (tree / "empty").mkdir()
+    with pytest.warns(UserWarning, match="2 of 4 images are not in the codebook; .*: cannot identify"):
+        found = batch.train_codebook([tree], 20, jobs=jobs)
+    assert np.array_equal(found, kmc_format.train_codebook([tree / "a.png", tree / "b.JPG"], 20))
+    with pytest.raises(ValueError, match="at least one"), pytest.warns(UserWarning, match="1 of 1"):
+        batch.train_codebook([tree / "broken.png"])
+    with pytest.raises(ValueError, match="at least one"):
+        batch.train_codebook([tree / "empty"])
+    with pytest.raises(ValueError, match="k must be"):
+        batch.train_codebook([tree], 0)

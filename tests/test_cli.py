@@ -185,6 +185,21 @@ def test_records_as_json(kmc, folder):
     assert first["bytes_out"] == (folder / "out" / "x.kmc").stat().st_size
 
 
+def test_one_codebook(kmc, folder):
+    smooth().rotate(90).save("y.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    status, _, err = kmc("encode x.png y.png broken.png -o out -k 9 --one-codebook --keep red")
+    assert status == 1
+    assert err.splitlines()[0].startswith(
+        "kmc encode: 1 of 3 images are not in the codebook; broken.png: cannot"
+    )
+    assert len(err.splitlines()) == 2
+    codebooks = [kmc_format.read_header(f"out/{name}.kmc").codebook.tolist() for name in "xy"]
+    assert codebooks[0] == codebooks[1]
+    assert len(codebooks[0]) == 9
+    assert [255, 0, 0] in codebooks[0]
+
+
 def test_figures_without_a_picture(kmc, folder):
     status, out, err = kmc("compare x.png -k 8 --json")
     found = json.loads(out)
@@ -246,6 +261,8 @@ WRONG_USE = [
     "encode x.png --keep nocolour",
     "encode x.png --space lab",
     "encode x.png --codebook x.png -k 3",
+    "encode x.png --codebook x.png --one-codebook",
+    "encode x.png --one-codebook --quality 50 --rdo 3",
     "encode x.png --random-state -1",
     "encode x.png --jobs 0",
     "encode x.png x.png -o y.kmc",

@@ -93,6 +93,13 @@ def test_a_codebook_travels(client, tmp_path):
     assert np.array_equal(kmc_format.read_header(path).codebook, codebook)
 
 
+@pytest.mark.filterwarnings("ignore:1 of 41 images:UserWarning")
+def test_one_codebook(client, pictures, monkeypatch):
+    monkeypatch.setattr(batch, "_COUNTED", 1)  # so that there are several rounds of adding up
+    found = batch.train_codebook([pictures], 30, client=client)
+    assert np.array_equal(found, batch.train_codebook([pictures], 30, jobs=1))
+
+
 def test_a_worker_that_is_killed(client, pictures, expected, tmp_path):
     workers = client.run(os.getpid)
     killed = None

@@ -46,7 +46,8 @@ def rest(made):
     until = time.monotonic() + 30
     while "about" in made._figures.value and time.monotonic() < until:
         time.sleep(0.01)
-    return made._data
+    with made._lock:  # it is shown step by step
+        return made._data
 
 
 def test_figures_follow_the_sliders_and_become_exact(explored):

@@ -12,6 +12,7 @@ LAYERS = {
     "extras": 0,
     "waiting": 0,
     "files": 0,
+    "parallel": 1,
     "remote": 1,
     "container": 1,
     "indexed": 1,

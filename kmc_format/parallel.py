@@ -1,0 +1,185 @@
+"""Work at many items: in processes of this machine, or by a Dask cluster.
+
+What comes of the items is given as it comes, in any order. Nothing here knows what the work is.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event
+from typing import Any, TypeVar
+
+from .extras import needed
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_AHEAD = 4  # items handed out for each process, the one it works at among them
+_GROUPS = 16  # tasks for each core of a cluster, so that all cores end at about the same time,
+_MOST_IN_GROUP = 64  # but of so many items, as a task costs the scheduler about a millisecond
+_BRANCHES = 8  # results that are merged at once
+_INTERRUPTED = "interrupted"
+_KILLED = "a process was killed, perhaps as memory ran out"
+
+
+# --- Processes ------------------------------------------------------------------------------------
+
+
+def in_processes(
+    work: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    processes: int,
+    lost: Callable[[_Item, str], _Result],
+) -> Iterator[_Result]:
+    """Map a function over items in so many processes; what is lost is given with how that came."""
+    # Processes that are forked would share the state of threads that they do not have.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    waiting: dict[Future[_Result], _Item] = {}
+
+    def collect() -> Iterator[_Result]:
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            item = waiting.pop(future)
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield lost(item, _KILLED)
+
+    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(stop,)) as pool:
+        try:
+            for item in items:
+                while len(waiting) >= _AHEAD * processes:
+                    yield from collect()
+                try:
+                    with _ignoring_interrupts():  # as a process does that is started now, until it is ready
+                        waiting[pool.submit(_interruptible, work, item, lost)] = item
+                except BrokenProcessPool:
+                    yield lost(item, _KILLED)
+            while waiting:
+                yield from collect()
+        finally:
+            stop.set()  # some items are beyond cancelling, in the hands of a process before it begins them
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # others have no say in it
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+class _Worker:
+    """The state of a process of the pool."""
+
+    stop: Event  # set when no more jobs are to be begun
+    working = False
+
+
+def _start_worker(stop: Event) -> None:
+    """Prepare a process, which is to end with its parent, however that ends."""
+    _Worker.stop = stop
+    signal.signal(signal.SIGINT, _interrupt)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def end_with_parent() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _interrupt(*_: object) -> None:
+    """End the work at a file, and let a process that waits for work wait."""
+    if _Worker.working:
+        raise KeyboardInterrupt
+
+
+def _interruptible(
+    work: Callable[[_Item], _Result], item: _Item, lost: Callable[[_Item, str], _Result]
+) -> _Result:
+    """Do the work at an item; an interrupt ends it, and leaves no part of a file."""
+    try:
+        _Worker.working = True
+        return lost(item, _INTERRUPTED) if _Worker.stop.is_set() else work(item)
+    except KeyboardInterrupt:
+        return lost(item, _INTERRUPTED)
+    finally:
+        _Worker.working = False
+
+
+# --- Dask -----------------------------------------------------------------------------------------
+
+
+def on_cluster(
+    work: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    client: Any,
+    lost: Callable[[_Item, Exception], _Result],
+) -> Iterator[_Result]:
+    """Map a function over items on a Dask cluster, several as a task; workers that are lost are replaced.
+
+    `client` is a `distributed.Client`, or the address of a scheduler.
+    """
+    as_completed = needed("distributed", "dask").as_completed
+    with _connected(client) as connected:
+        cores = sum(connected.nthreads().values())
+        size = min(max(len(items) // (_GROUPS * max(cores, 1)), 1), _MOST_IN_GROUP)
+        groups = [items[at : at + size] for at in range(0, len(items), size)]
+        futures = connected.map(functools.partial(_map, work), groups, pure=False)
+        waiting = dict(zip(futures, groups, strict=True))
+        try:
+            for future in as_completed(futures):
+                group = waiting.pop(future)
+                try:
+                    yield from future.result()
+                except Exception as error:  # lost again and again, or it has another version of this package
+                    yield from [lost(item, error) for item in group]
+        finally:
+            connected.cancel(list(waiting))
+
+
+def reduced_on_cluster(
+    work: Callable[[_Item], _Result],
+    merge: Callable[[Sequence[_Result]], _Result],
+    items: Sequence[_Item],
+    client: Any,
+) -> _Result:
+    """Map a function over items on a Dask cluster, at least one, and merge what comes of them there."""
+    with _connected(client) as connected:
+        futures = connected.map(work, items, pure=False)
+        while len(futures) > 1:
+            parts = [futures[at : at + _BRANCHES] for at in range(0, len(futures), _BRANCHES)]
+            futures = [connected.submit(merge, part, pure=False) for part in parts]
+        result: _Result = futures[0].result()
+        return result
+
+
+def _map(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    return [work(item) for item in items]
+
+
+@contextmanager
+def _connected(client: Any) -> Iterator[Any]:
+    """Give a client, which is closed again if it was made here, of an address."""
+    if not isinstance(client, str):
+        yield client
+        return
+    with needed("distributed", "dask").Client(client) as connected:
+        yield connected
