@@ -141,6 +141,7 @@ _BATCH_OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
 ]
+_HOW = ("recursive", "force", "jobs", "any_size", "client")  # those of them that `batch` has
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -185,11 +186,6 @@ def _wrong_use() -> Iterator[None]:
 def encode(
     files: tuple[str, ...],
     output: str | None,
-    recursive: bool,
-    force: bool,
-    jobs: int | None,
-    any_size: bool,
-    client: str | None,
     table: Path | None,
     as_json: bool,
     quiet: bool,
@@ -204,42 +200,30 @@ def encode(
     """
     from . import batch
 
+    how = {name: options.pop(name) for name in _HOW}
     given = _given(options)
     if one_codebook:
-        reading = {"recursive": recursive, "jobs": jobs, "any_size": any_size, "client": client}
-        given = _with_one_codebook(files, reading, given)
+        given = _with_one_codebook(files, how, given)
     with _wrong_use():
-        records = batch.encode(
-            files,
-            output,
-            recursive=recursive,
-            jobs=jobs,
-            force=force,
-            strip=strip,
-            any_size=any_size,
-            client=client,
-            **given,
-        )
+        records = batch.encode(files, output, strip=strip, **how, **given)
     return _report_all("kmc encode", records, table, as_json, quiet)
 
 
-def _with_one_codebook(
-    files: tuple[str, ...], reading: dict[str, Any], given: dict[str, Any]
-) -> dict[str, Any]:
+def _with_one_codebook(files: tuple[str, ...], how: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Find a codebook for all files; return the save options with it."""
     from . import batch
 
     if "codebook" in given:
         raise click.UsageError("--codebook and --one-codebook contradict each other.")
+    how = {name: value for name, value in how.items() if name != "force"}
     training = {name: given[name] for name in ("k", "space", "keep", "random_state") if name in given}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        codebook = batch.train_codebook(files, **reading, **training)
+        codebook = batch.train_codebook(files, **how, **training)
     for warning in caught:
         _fail("kmc encode", _line(str(warning.message)))
-    return {name: value for name, value in given.items() if name not in ("k", "keep")} | {
-        "codebook": codebook
-    }
+    rest = {name: value for name, value in given.items() if name not in ("k", "keep")}
+    return {**rest, "codebook": codebook}
 
 
 @kmc.command()
@@ -248,15 +232,11 @@ def _with_one_codebook(
 def decode(
     files: tuple[str, ...],
     output: str | None,
-    recursive: bool,
-    force: bool,
-    jobs: int | None,
-    any_size: bool,
-    client: str | None,
     table: Path | None,
     as_json: bool,
     quiet: bool,
     format: str,  # noqa: A002  # as the option is called
+    **how: Any,
 ) -> int:
     """Save KMC files as PNG or other images.
 
@@ -266,16 +246,7 @@ def decode(
     from . import batch
 
     with _wrong_use():
-        records = batch.decode(
-            files,
-            output,
-            format=format,
-            recursive=recursive,
-            jobs=jobs,
-            force=force,
-            any_size=any_size,
-            client=client,
-        )
+        records = batch.decode(files, output, format=format, **how)
     return _report_all("kmc decode", records, table, as_json, quiet)
 
 
