@@ -34,6 +34,8 @@ from PIL import Image
 
 from . import codec, parallel, saving, training
 from .indexed import Array
+from .rasters import open_array as open_array
+from .rasters import save_array as save_array
 from .remote import is_remote, located, modified, readable, write
 
 Paths = Iterable[str | PathLike[str]]

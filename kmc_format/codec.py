@@ -132,7 +132,7 @@ def encode(
     """
     effort, tile_size, threads = check_options(indexed.size, effort=effort, tile=tile, threads=threads)
     grid = Grid(*indexed.size, *tile_size)
-    front = pack_front(grid, indexed.kind, indexed.codebook, metadata)
+    front = pack_front(grid, indexed.kind, indexed.codebook)
     spare = threads if grid.count == 1 else 1  # for one tile to be coded in
     encode_labels = tile_encoder(indexed.codebook, effort, spare)
 
@@ -140,13 +140,13 @@ def encode(
         return encode_labels(indexed.labels[box.upper : box.lower, box.left : box.right])
 
     tiles = map_tiles(encode_tile, grid, grid, threads)
-    return b"".join([front, pack_index(map(len, tiles), grid), *tiles])
+    chunks = pack_metadata(metadata or {}, indexed.mode)
+    return b"".join([front, chunks, pack_index(map(len, tiles), grid), *tiles])
 
 
-def pack_front(grid: Grid, kind: Kind, codebook: Array, metadata: Metadata | None = None) -> bytes:
-    """Write everything before the index, which is followed by what `tile_encoder` makes of each tile."""
-    front = Front(grid, len(codebook), KINDS.index(kind), *_encode_codebook(codebook))
-    return b"".join([container.pack_header(front), *_pack_metadata(metadata or {}, kind.mode)])
+def pack_front(grid: Grid, kind: Kind, codebook: Array) -> bytes:
+    """Write signature, header and codebook; metadata, index and what `tile_encoder` makes of tiles follow."""
+    return container.pack_header(Front(grid, len(codebook), KINDS.index(kind), *_encode_codebook(codebook)))
 
 
 def pack_index(lengths: Iterable[int], grid: Grid) -> bytes:
@@ -264,7 +264,7 @@ def decode(
 
         read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
         map_tiles(place, tiles, read, threads)
-    return Indexed(_seen_codebook(header), labels, header.mode)
+    return Indexed(seen_codebook(header), labels, header.mode)
 
 
 def decode_tile(data: bytes, header: Header, number: int) -> Indexed:
@@ -272,7 +272,7 @@ def decode_tile(data: bytes, header: Header, number: int) -> Indexed:
     start, _ = container.tile_range(header.front, number)
     tile = container.read_tile(Reader(BytesIO(data), start), header.front, number)
     order = functools.partial(coding_order, header.codebook)
-    return Indexed(_seen_codebook(header), _decode_labels(tile, header.k, order), header.mode)
+    return Indexed(seen_codebook(header), _decode_labels(tile, header.k, order), header.mode)
 
 
 def verify(reader: Reader, header: Header) -> None:
@@ -294,8 +294,12 @@ def verify(reader: Reader, header: Header) -> None:
 def _tile_size(size: tuple[int, int], tile: object) -> tuple[int, int]:
     """Turn the option `tile` into a tile width and height that suit the image."""
     width, height = size
+    if max(size) > container.MAX_DIMENSION:
+        raise ValueError(
+            f"a picture has at most {container.MAX_DIMENSION} pixels a side, not {width}x{height}"
+        )
     if tile is None:
-        return _automatic_tile_size(width, height)
+        tile = _automatic_tile_size(width, height)
     given = tile if isinstance(tile, (tuple, list)) else (tile, tile)
     sides = [side for side in map(as_int, given) if side is not None]
     if len(given) != 2 or len(sides) != 2 or any(side is True for side in given):
@@ -323,7 +327,8 @@ def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
     return math.ceil(width / columns), math.ceil(height / rows)
 
 
-def _seen_codebook(header: Header) -> Array:
+def seen_codebook(header: Header) -> Array:
+    """Return the codebook of a file, a palette's with its transparency."""
     return with_alpha(header.codebook, header.metadata.get("transparency"))
 
 
@@ -655,7 +660,7 @@ def _inflate(data: bytes, length: int, name: str) -> bytes:
 # --- Metadata ---------------------------------------------------------------------------------
 
 
-def _pack_metadata(metadata: Metadata, mode: str) -> list[bytes]:
+def pack_metadata(metadata: Metadata, mode: str) -> bytes:
     """Check what is given and frame it as chunks."""
     payloads = {
         tag: _check_bytes(name, metadata[name]) for name, tag in _VERBATIM.items() if name in metadata
@@ -666,7 +671,7 @@ def _pack_metadata(metadata: Metadata, mode: str) -> list[bytes]:
         payloads[container.TRANSPARENCY] = _pack_transparency(metadata["transparency"], mode)
     if "rdo" in metadata:
         payloads[container.RDO] = struct.pack(">f", max(_check_rdo(metadata["rdo"]), _LEAST_SINGLE))
-    return [container.pack_chunk(tag, payload) for tag, payload in payloads.items()]
+    return b"".join(container.pack_chunk(tag, payload) for tag, payload in payloads.items())
 
 
 def _check_bytes(name: str, value: object) -> bytes:

@@ -136,7 +136,7 @@ def test_version_and_nothing(kmc):
 def test_a_start_imports_little():
     program = "import sys; from kmc_format.__main__ import main; sys.argv = ['kmc', '--help']; main(); "
     program += "print({name.partition('.')[0] for name in sys.modules} & {'sklearn', 'scipy', 'matplotlib', "
-    program += "'skimage', 'imageio', 'concurrent', 'multiprocessing'})"
+    program += "'skimage', 'imageio', 'concurrent', 'multiprocessing', 'dask'})"
     result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("set()\n")
 

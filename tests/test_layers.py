@@ -25,7 +25,8 @@ LAYERS = {
     "saving": 5,
     "plugin": 6,
     "metrics": 6,
-    "batch": 6,
+    "rasters": 6,
+    "batch": 7,
     "preview": 7,
     "report": 7,
     "figures": 7,
@@ -41,7 +42,10 @@ HEAVY = {
     *("ipywidgets", "anywidget", "traitlets", "ipykernel", "voila", "tornado"),
     *("dask", "distributed", "fsspec", "upath"),
 }
-WITH_PIL = {"saving", "plugin", "metrics", "registration", "batch", "report", "explorer", "__init__", "cli"}
+WITH_PIL = {
+    *("saving", "plugin", "metrics", "registration", "rasters", "batch", "report", "explorer"),
+    *("__init__", "cli"),
+}
 
 
 def imports(tree: ast.AST) -> set[str]:

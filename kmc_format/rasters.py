@@ -1,0 +1,474 @@
+"""Huge pictures: encoded from Dask arrays, which need not fit in memory, and read back as such.
+
+One pass over the array counts its colours, from which the codebook is found as for any picture; a
+second one codes it, a block of tiles at a time. Dask schedules both, on threads, processes or machines,
+moves what is to be moved, and does again what is lost with a worker. Coded tiles come back in order,
+and one writer appends them to the file.
+
+>>> import tempfile
+>>> import dask.array
+>>> from kmc_format import batch
+>>> stripes = dask.array.arange(512, chunks=128).astype("uint8") // 16 + dask.array.zeros((512, 1), "uint8")
+>>> with tempfile.TemporaryDirectory() as folder:
+...     batch.save_array(stripes, f"{folder}/stripes.kmc", tile=256)
+...     picture = batch.open_array(f"{folder}/stripes.kmc")
+...     picture.shape, picture.chunks, bool((picture == stripes).all().compute())
+((512, 512), ((256, 256), (256, 256)), True)
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import mmap
+import os
+import shutil
+import tempfile
+from array import array as integers
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
+from os import PathLike
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from . import codec, colours, container, kmeans, saving
+from .codec import Header
+from .container import Grid, Reader
+from .extras import needed
+from .files import naming, whole_file
+from .indexed import Array, label_dtype
+
+if TYPE_CHECKING:
+    import dask.array
+    import distributed
+
+# What to compute, in groups, to the results of one after the other.
+Compute = Callable[[Iterable[list[Any]]], Iterator[Any]]
+
+_WHOLE = {"dither": saving.QUANTIZING["dither"], **saving.RATING}  # options that need all pixels at once
+_BLOCK_SIDE = 1024  # of blocks of tiles, about: what one task codes
+_CHUNK_BYTES = 2**23  # of what is no Dask array, read at once
+_MOST_COLOURS = 2**24
+_AHEAD = 2  # groups of blocks handed out, the one waited for among them
+_BLOCKS_A_THREAD = 4  # in a group, at least,
+_LEAST_BLOCKS = 64  # for workers that come later,
+_MOST_BLOCKS = 2**10  # and no more rows than make so many
+
+
+def save_array(
+    array: dask.array.Array | Array,
+    path: str | PathLike[str],
+    k: int | None = None,
+    *,
+    random_state: int = 0,
+    space: str = "srgb",
+    keep: Iterable[Any] | None = None,
+    codebook: Any = None,
+    effort: int = codec.DEFAULT_EFFORT,
+    tile: int | tuple[int, int] | None = None,
+    icc_profile: bytes | None = None,
+    exif: bytes | Image.Exif | None = None,
+    xmp: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    client: distributed.Client | str | None = None,
+    **options: Any,
+) -> None:
+    """Write a Dask array as a KMC file: the bytes that `kmc_format.encode` gives for all of its pixels.
+
+    The array is computed twice, chunk by chunk: to count its colours, and to code them. With `codebook`
+    once is enough.
+
+    Parameters
+    ----------
+    array : dask.array.Array, or what `dask.array.from_array` takes
+        Shape (height, width) or (height, width, channels), and dtype, as for `kmc_format.encode`: of
+        Zarr arrays, of TIFF files by tifffile's ``aszarr``, of memory-mapped files. Chunks whose edges
+        are those of tiles are the fastest.
+    path : str or PathLike
+        A path, or a URL that fsspec knows (``s3://...``). The file has the name when it is whole, and
+        not before. Of a run that was killed a file ``.NAME.*.tmp`` beside it is left, which may be
+        deleted; another run starts from the beginning.
+    k, random_state, space, keep, codebook, effort, tile, icc_profile, exif, xmp, dpi
+        As for `kmc_format.encode`. Its `dither`, `rdo`, `quality`, `max_bytes` and `max_error` are not
+        for pictures in parts.
+    client : distributed.Client or str, optional
+        Where to compute, or the address of a scheduler (``tcp://...``). By default the active client, or
+        else Dask's scheduler of the moment, which is threads of this process.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed: ``pip install 'kmc-format[dask]'``.
+    TypeError, ValueError
+        If an argument is not what it should be; or if there are more than 2**24 distinct colours, and no
+        `codebook`.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import dask.array
+    >>> import kmc_format
+    >>> noise = dask.array.random.default_rng(0).integers(0, 9, (300, 400), chunks=100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_array(noise.astype("uint8"), f"{folder}/noise.kmc", k=4, tile=(200, 100))
+    ...     header = kmc_format.read_header(f"{folder}/noise.kmc")
+    >>> header.size, header.tiles, header.codebook.ravel().tolist()
+    ((400, 300), 6, [0, 2, 4, 7])
+    """
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
+    _refuse(options)
+    source = _as_dask(array)
+    kind = kmeans.kind_of(source.shape, source.dtype)
+    size = source.shape[1], source.shape[0]
+    effort, tile_size, _ = codec.check_options(size, effort=effort, tile=tile)
+    quantizing = {"k": k, "random_state": random_state, "space": space, "keep": keep, "codebook": codebook}
+    task = kmeans.plan(kind, **saving.quantizing_options(quantizing))
+    given = saving.given_metadata({"icc_profile": icc_profile, "exif": exif, "xmp": xmp, "dpi": dpi})
+    metadata = codec.pack_metadata(given, task.kind.mode)
+    grid = Grid(*size, *tile_size)
+    with _computing(client) as (compute, threads), _target(os.fspath(path)) as file:
+        if not file.seekable():
+            raise UnsupportedOperation(
+                "save_array needs a file that can seek; encode gives the bytes for a pipe"
+            )
+        job = Job(task, *_find_codebook(source, task, compute), effort, tile_size)
+        front = codec.pack_front(grid, task.kind, job.entries) + metadata
+        _write(file, os.fspath(path), front, grid, _tiles(source, job, grid, compute, threads))
+
+
+def open_array(path: str | PathLike[str], labels: bool = False) -> dask.array.Array:
+    """Return the picture in a KMC file as a Dask array, of which nothing is read before it is computed.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A path, which workers must know as well, or a URL that fsspec knows. The file must not change
+        while the array is in use.
+    labels : bool
+        Give the labels, not the pixels; `kmc_format.read_header` has the codebook.
+
+    Returns
+    -------
+    dask.array.Array
+        One chunk for each tile. Pixels are as `Indexed.expand` has them, shape (height, width) or
+        (height, width, channels); labels are uint8, or uint16 where k is over 256.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed: ``pip install 'kmc-format[dask]'``.
+    KMCError
+        If what stands before the tiles is damaged, truncated, or newer than this package. A damaged tile
+        raises it when its chunk is computed.
+    PIL.Image.DecompressionBombError
+        If a tile has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import kmc_format
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kmc_format.write(f"{folder}/x.kmc", np.arange(64, dtype=np.uint8).reshape(8, 8), tile=4)
+    ...     open_array(f"{folder}/x.kmc")[2:4, :2].compute().tolist()
+    [[16, 17], [24, 25]]
+    """
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
+    dask_array, delayed = needed("dask.array", "dask"), needed("dask", "dask").delayed
+    files, name = needed("fsspec", "dask").core.url_to_fs(os.fspath(path))
+    with files.open(name, "rb") as file:
+        header = codec.read_header(Reader(file))
+    Image._decompression_bomb_check(header.tile_size)
+    grid = header.front.grid
+    picture = Picture(files, name, header, files.ukey(name))
+    tile_shape = _sides(grid)
+    if labels:
+        dtype = label_dtype(header.k)
+    else:
+        dtype = np.dtype(bool) if header.mode == "1" else header.codebook.dtype
+        channels = codec.seen_codebook(header).shape[1]
+        tile_shape += ((channels,),) if channels > 1 else ()
+    picture_array: dask.array.Array = dask_array.map_blocks(
+        _read_tile,
+        delayed(picture, traverse=False, pure=True),  # one for all tasks, as its index may be long
+        labels,
+        chunks=tile_shape,
+        dtype=dtype,
+        meta=np.empty((0,) * len(tile_shape), dtype),
+    )
+    return picture_array
+
+
+# --- What is saved ------------------------------------------------------------------------------
+
+
+class Job(NamedTuple):
+    """What workers need to know to code a block."""
+
+    task: kmeans.Task
+    entries: Array
+    kept: Array
+    effort: int
+    tile_size: tuple[int, int]
+
+
+class _Mapped:
+    """A memory-mapped array that is sent to workers by the name of its file, not by its contents."""
+
+    def __init__(self, mapped: np.memmap[Any, Any]) -> None:
+        self.dtype, self.shape, self.ndim = mapped.dtype, mapped.shape, mapped.ndim
+        self._file = mapped.filename, mapped.offset, "C" if mapped.flags.c_contiguous else "F"
+
+    def __getitem__(self, part: tuple[slice, ...]) -> Array:
+        name, offset, order = self._file
+        return np.array(np.memmap(name, self.dtype, "r", offset, self.shape, order)[part])  # type: ignore[call-overload]
+
+
+def _refuse(options: Mapping[str, object]) -> None:
+    """Raise for options that are not among the arguments."""
+    for name, value in options.items():
+        if name not in _WHOLE:
+            raise TypeError(f"save_array() got an unexpected keyword argument {name!r}")
+        if value is not None and value != _WHOLE[name]:
+            raise ValueError(f"{name}={value!r} needs the whole picture at once; save_array has it in parts")
+
+
+def _as_dask(array: Any) -> Any:
+    """Return a Dask array, not cut between channels."""
+    dask, dask_array = needed("dask", "dask"), needed("dask.array", "dask")
+    if not isinstance(array, dask_array.Array):
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):  # others are parts of one
+            array = _Mapped(array)
+        array = array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
+        with dask.config.set({"array.chunk-size": _CHUNK_BYTES}):
+            array = dask_array.from_array(array, "auto")
+    if any(map(math.isnan, array.shape)):
+        raise ValueError("array must have chunks of known sizes: call its compute_chunk_sizes() before")
+    return array.rechunk({2: -1}) if array.ndim == 3 else array
+
+
+def _sides(grid: Grid) -> tuple[tuple[int, ...], ...]:
+    """Return the heights of the rows of a grid, and the widths of its columns, as chunks."""
+    rows, columns = (grid.tile(n) for n in range(0, grid.count, grid.columns)), range(grid.columns)
+    return (
+        tuple(box.lower - box.upper for box in rows),
+        tuple(box.right - box.left for box in map(grid.tile, columns)),
+    )
+
+
+# --- The first pass -----------------------------------------------------------------------------
+
+
+def _find_codebook(source: Any, task: kmeans.Task, compute: Compute) -> tuple[Array, Array]:
+    """Do as `kmeans.find_codebook` does, with the counts of chunks added up by a tree of tasks."""
+    if task.fixed is not None:
+        return task.fixed, task.kept
+    counts = needed("dask.array", "dask").reduction(
+        source,
+        functools.partial(_count, task=task),
+        _merge,
+        combine=_merge,
+        axis=tuple(range(source.ndim)),
+        dtype=object,
+        concatenate=False,
+        meta=np.empty((), object),
+    )
+    [counted] = compute([[counts.to_delayed().item()]])
+    return kmeans.find_codebook(task, counted, task.k)
+
+
+def _count(pixels: Array, task: kmeans.Task, **_: Any) -> colours.Counts:
+    return colours.count(kmeans.fit(task, pixels))
+
+
+def _merge(parts: Any, **_: Any) -> colours.Counts:
+    """Add up counts in lists of lists, as the reduction has them."""
+    merged = colours.merge_counts(list(_flat(parts)))
+    if len(merged.colours) > _MOST_COLOURS:
+        raise ValueError(
+            f"array has more than {_MOST_COLOURS} distinct colours: give a codebook, as train_codebook finds"
+            " it for some parts"
+        )
+    return merged
+
+
+def _flat(parts: Any) -> Iterator[colours.Counts]:
+    if isinstance(parts, list):
+        for part in parts:
+            yield from _flat(part)
+    else:
+        yield parts
+
+
+# --- The second pass ----------------------------------------------------------------------------
+
+
+def _tiles(source: Any, job: Job, grid: Grid, compute: Compute, threads: int) -> Iterator[bytes]:
+    """Code all tiles; return them in order."""
+    width, height = (side * max(_BLOCK_SIDE // side, 1) for side in job.tile_size)
+    blocks = Grid(grid.width, grid.height, min(width, grid.width), min(height, grid.height))
+    shared = needed("dask", "dask").delayed(job, traverse=False, pure=True)
+    ends = itertools.accumulate(source.chunks[0])
+    groups = _groups(blocks, {-(-end // blocks.tile_height) for end in ends}, threads)
+    coded = compute(_coded(source, shared, blocks, rows) for rows in groups)
+    for _ in range(blocks.rows):
+        # Of each block rows of tiles, which are put side by side.
+        for row in zip(*itertools.islice(coded, blocks.columns), strict=True):
+            yield from itertools.chain.from_iterable(row)
+
+
+def _groups(blocks: Grid, ends: set[int], threads: int) -> Iterator[range]:
+    """Cut the rows of blocks into groups that give every thread some blocks.
+
+    They are cut at `ends`, rows in which a row of chunks ends, so that few chunks are computed for two
+    groups. Of very high chunks all are, lest too many blocks are in flight.
+    """
+    start, least = 0, max(_LEAST_BLOCKS, _BLOCKS_A_THREAD * threads)
+    for end in range(1, blocks.rows + 1):
+        count = (end - start) * blocks.columns
+        if end == blocks.rows or count >= _MOST_BLOCKS or (count >= least and end in ends):
+            yield range(start, end)
+            start = end
+
+
+def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
+    """Return the blocks in some rows, delayed, each as what `_encode_block` makes of it."""
+    heights, widths = _sides(blocks)
+    heights = heights[rows.start : rows.stop]
+    start = rows.start * blocks.tile_height
+    part = source[start : start + sum(heights)].rechunk((heights, widths, *source.chunks[2:]), method="tasks")
+    coded = needed("dask.array", "dask").map_blocks(
+        _encode_block,
+        part,
+        job,
+        dtype=object,
+        chunks=((1,) * len(heights), (1,) * len(widths)),
+        drop_axis=[2] if part.ndim == 3 else None,
+        meta=np.empty((0, 0), object),
+    )
+    delayed: list[Any] = coded.to_delayed().ravel().tolist()
+    return delayed
+
+
+def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
+    """Code a block; return its tiles in rows."""
+    histogram = colours.histogram(kmeans.fit(job.task, pixels))
+    labels = kmeans.label(job.task, histogram, job.entries, job.kept).labels
+    height, width = labels.shape
+    grid = Grid(width, height, min(job.tile_size[0], width), min(job.tile_size[1], height))
+    encode = codec.tile_encoder(job.entries, job.effort)
+    tiles = [encode(labels[box.upper : box.lower, box.left : box.right]) for box in grid]
+    return [tiles[start : start + grid.columns] for start in range(0, grid.count, grid.columns)]
+
+
+@contextmanager
+def _computing(client: distributed.Client | str | None) -> Iterator[tuple[Compute, int]]:
+    """Return a function that computes where that is wanted, and how many threads are there."""
+    if isinstance(client, str):
+        with needed("distributed", "dask").Client(client, set_as_default=False) as own:
+            yield functools.partial(_compute_on, own), sum(own.nthreads().values())
+        return
+    if client is None:  # a client makes itself the scheduler of the moment
+        client = getattr(needed("dask.base", "dask").get_scheduler(), "__self__", None)
+    if client is None:
+        yield _compute_here, codec.check_threads(None)
+        return
+    if not isinstance(client, needed("distributed", "dask").Client):
+        raise TypeError(f"client must be a distributed.Client or the address of a scheduler, not {client!r}")
+    if client.asynchronous:
+        raise ValueError("client must not be asynchronous")
+    yield functools.partial(_compute_on, client), sum(client.nthreads().values())
+
+
+def _compute_here(groups: Iterable[list[Any]]) -> Iterator[Any]:
+    compute = needed("dask", "dask").compute
+    for group in groups:
+        yield from compute(*group)
+
+
+def _compute_on(client: Any, groups: Iterable[list[Any]]) -> Iterator[Any]:
+    waiting: deque[Any] = deque()
+    for number, group in enumerate(groups):
+        waiting.append(client.compute(group, priority=-number))
+        if len(waiting) == _AHEAD:
+            yield from client.gather(waiting.popleft())
+    while waiting:
+        yield from client.gather(waiting.popleft())
+
+
+# --- The file -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _target(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name when it is whole, at a path or URL."""
+    if "://" not in path:
+        with whole_file(path) as file:
+            yield file
+        return
+    fsspec = needed("fsspec", "dask")
+    files, name = fsspec.core.url_to_fs(path)
+    if isinstance(files, fsspec.get_filesystem_class("file")):
+        with whole_file(name) as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as file:  # as others cannot seek when they write
+        yield file
+        file.seek(0)
+        _upload(file, files, name)
+
+
+def _upload(file: IO[bytes], files: Any, name: str) -> None:
+    """Copy a file to another file system, under another name until all is there."""
+    temporary = f"{name}.{os.urandom(4).hex()}.tmp"
+    try:
+        with files.open(temporary, "wb") as remote:
+            shutil.copyfileobj(file, remote, _CHUNK_BYTES)
+        files.mv(temporary, name)
+    finally:
+        with suppress(OSError):
+            files.rm_file(temporary)
+
+
+def _write(file: IO[bytes], path: str, front: bytes, grid: Grid, tiles: Iterable[bytes]) -> None:
+    """Write all there is, tiles as they come; then the index before them, for which room was left."""
+    lengths = integers("I")
+    with naming(path):
+        file.write(front + codec.pack_index(itertools.repeat(0, grid.count), grid))
+    for tile in tiles:
+        lengths.append(len(tile))
+        with naming(path):
+            file.write(tile)
+    with naming(path):
+        file.seek(len(front))
+        file.write(codec.pack_index(lengths, grid))
+
+
+# --- What is opened -----------------------------------------------------------------------------
+
+
+class Picture(NamedTuple):
+    """What workers need to know to read a tile."""
+
+    files: Any  # a file system of fsspec
+    name: str
+    header: Header
+    version: str  # of the file, so that arrays of others have other names
+
+
+def _read_tile(picture: Picture, labels: bool, block_id: tuple[int, ...] = ()) -> Array:
+    row, column = block_id[:2]
+    front = picture.header.front
+    number = row * front.grid.columns + column
+    start, end = container.tile_range(front, number)
+    tile = codec.decode_tile(picture.files.cat_file(picture.name, start, end), picture.header, number)
+    return tile.labels if labels else tile.expand()
