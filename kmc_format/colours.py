@@ -115,9 +115,12 @@ def count(pixels: Array) -> Counts:
 
 def merge_counts(parts: Sequence[Counts]) -> Counts:
     """Add up colours and counts of several histograms."""
-    found, inverse = np.unique(np.concatenate([part.colours for part in parts]), return_inverse=True)
-    counts = np.bincount(inverse, np.concatenate([part.counts for part in parts]))
-    return Counts(found, counts.astype(np.int64))
+    found = np.concatenate([part.colours for part in parts])
+    order = np.argsort(found, kind="stable")
+    found = found[order]
+    first = np.flatnonzero(np.append(True, found[1:] != found[:-1]))
+    counts = np.concatenate([part.counts for part in parts], dtype=np.int64)[order]
+    return Counts(found[first], np.add.reduceat(counts, first))
 
 
 def widen(entries: Array, channels: int) -> Array:

@@ -87,8 +87,9 @@ def save_array(
     ----------
     array : dask.array.Array, or what `dask.array.from_array` takes
         Shape (height, width) or (height, width, channels), and dtype, as for `kmc_format.encode`: of
-        Zarr arrays, of TIFF files by tifffile's ``aszarr``, of memory-mapped files. Chunks whose edges
-        are those of tiles are the fastest.
+        Zarr arrays, of TIFF files by tifffile's ``aszarr`` (whose stores cannot be sent to other
+        processes; those of its ``write_fsspec`` can), of memory-mapped files. Chunks whose edges are
+        those of tiles are the fastest.
     path : str or PathLike
         A path, or a URL that fsspec knows (``s3://...``). The file has the name when it is whole, and
         not before. Of a run that was killed a file ``.NAME.*.tmp`` beside it is left, which may be
@@ -248,7 +249,8 @@ def _as_dask(array: Any) -> Any:
     if not isinstance(array, dask_array.Array):
         if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):  # others are parts of one
             array = _Mapped(array)
-        array = array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
+        if not (hasattr(array, "shape") and hasattr(array, "dtype")):
+            raise TypeError(f"array must be a Dask array or another array, not {type(array).__name__}")
         with dask.config.set({"array.chunk-size": _CHUNK_BYTES}):
             array = dask_array.from_array(array, "auto")
     if any(map(math.isnan, array.shape)):
@@ -397,12 +399,23 @@ def _compute_here(groups: Iterable[list[Any]]) -> Iterator[Any]:
 
 def _compute_on(client: Any, groups: Iterable[list[Any]]) -> Iterator[Any]:
     waiting: deque[Any] = deque()
-    for number, group in enumerate(groups):
-        waiting.append(client.compute(group, priority=-number))
-        if len(waiting) == _AHEAD:
-            yield from client.gather(waiting.popleft())
-    while waiting:
-        yield from client.gather(waiting.popleft())
+    try:
+        for group in groups:
+            waiting.append(client.compute(group, fifo_timeout=0))  # after those handed out before
+            if len(waiting) == _AHEAD:
+                yield from _gather(client, waiting)
+        while waiting:
+            yield from _gather(client, waiting)
+    finally:
+        for futures in waiting:
+            client.cancel(futures)
+
+
+def _gather(client: Any, waiting: deque[Any]) -> Any:
+    """Return the results of the first of several groups, which workers may forget then."""
+    results = client.gather(waiting[0])
+    waiting.popleft()
+    return results
 
 
 # --- The file -----------------------------------------------------------------------------------

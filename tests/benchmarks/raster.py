@@ -28,6 +28,7 @@ import kmc_format
 from kmc_format import batch
 
 CHUNK = 1024
+STRIP = 64
 PART = 4096  # of the raster, for one process to encode as well
 MEGABYTE = 1e6
 
@@ -64,16 +65,22 @@ def terrain(top: int, left: int, height: int, width: int, steps: tuple[int, ...]
 
 
 def land_cover(block_info: Any = None) -> Any:
-    """Return the classes in a chunk: by height and moisture, with fields on the plains, and rivers."""
+    """Return the classes in a chunk, made a strip at a time, which is faster."""
     (top, bottom), (left, right) = block_info[None]["array-location"]
-    where = top, left, bottom - top, right - left
-    height = terrain(*where, (1024, 256, 64, 16), 1)
+    starts = range(top, bottom, STRIP)
+    return np.concatenate([classes(y, left, min(STRIP, bottom - y), right - left) for y in starts])
+
+
+def classes(top: int, left: int, height: int, width: int) -> Any:
+    """Return the classes of a rectangle: by height and moisture, with fields on the plains, and rivers."""
+    where = top, left, height, width
+    altitude = terrain(*where, (1024, 256, 64, 16), 1)
     moisture = terrain(*where, (512, 128, 32), 7)
-    fields = lattice(np.arange(top, bottom) // 48, np.arange(left, right) // 80, 17)
-    height_class = np.clip((height >> 20) - 10, 0, 7)
-    moisture_class = np.where(height_class == 2, fields & 7, np.clip((moisture >> 20) - 9, 0, 7))
+    fields = lattice(np.arange(top, top + height) // 48, np.arange(left, left + width) // 80, 17)
+    band = np.clip((altitude >> 20) - 10, 0, 7)
+    cover = np.where(band == 2, fields & 7, np.clip((moisture >> 20) - 9, 0, 7))
     rivers = np.abs(noise(*where, 700, 23) - 2**23) < 2**17
-    return np.where(rivers, 0, 8 * height_class + moisture_class).astype(np.uint8)
+    return np.where(rivers, 0, 8 * band + cover).astype(np.uint8)
 
 
 def raster(side: int) -> da.Array:
@@ -99,7 +106,9 @@ def measure(side: int, workers: int, path: Path) -> dict[str, float]:
     """Encode, decode and compare; return seconds, bytes and memory."""
     source = raster(side)
     with (
-        LocalCluster(workers, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
         Client(cluster) as client,
     ):
         client.wait_for_workers(workers)
