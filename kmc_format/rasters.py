@@ -23,12 +23,10 @@ import itertools
 import math
 import mmap
 import os
-import shutil
-import tempfile
 from array import array as integers
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import UnsupportedOperation
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -40,8 +38,9 @@ from . import codec, colours, container, kmeans, saving
 from .codec import Header
 from .container import Grid, Reader
 from .extras import needed
-from .files import naming, whole_file
+from .files import naming
 from .indexed import Array, label_dtype
+from .remote import whole
 
 if TYPE_CHECKING:
     import dask.array
@@ -135,7 +134,7 @@ def save_array(
     given = saving.given_metadata({"icc_profile": icc_profile, "exif": exif, "xmp": xmp, "dpi": dpi})
     metadata = codec.pack_metadata(given, task.kind.mode)
     grid = Grid(*size, *tile_size)
-    with _computing(client) as (compute, threads), _target(os.fspath(path)) as file:
+    with _computing(client) as (compute, threads), whole(os.fspath(path)) as file:
         if not file.seekable():
             raise UnsupportedOperation(
                 "save_array needs a file that can seek; encode gives the bytes for a pipe"
@@ -419,37 +418,6 @@ def _gather(client: Any, waiting: deque[Any]) -> Any:
 
 
 # --- The file -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _target(path: str) -> Iterator[IO[bytes]]:
-    """Open a file that gets its name when it is whole, at a path or URL."""
-    if "://" not in path:
-        with whole_file(path) as file:
-            yield file
-        return
-    fsspec = needed("fsspec", "dask")
-    files, name = fsspec.core.url_to_fs(path)
-    if isinstance(files, fsspec.get_filesystem_class("file")):
-        with whole_file(name) as file:
-            yield file
-        return
-    with tempfile.TemporaryFile() as file:  # as others cannot seek when they write
-        yield file
-        file.seek(0)
-        _upload(file, files, name)
-
-
-def _upload(file: IO[bytes], files: Any, name: str) -> None:
-    """Copy a file to another file system, under another name until all is there."""
-    temporary = f"{name}.{os.urandom(4).hex()}.tmp"
-    try:
-        with files.open(temporary, "wb") as remote:
-            shutil.copyfileobj(file, remote, _CHUNK_BYTES)
-        files.mv(temporary, name)
-    finally:
-        with suppress(OSError):
-            files.rm_file(temporary)
 
 
 def _write(file: IO[bytes], path: str, front: bytes, grid: Grid, tiles: Iterable[bytes]) -> None:

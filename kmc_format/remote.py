@@ -7,13 +7,19 @@ the methods of `pathlib.Path`.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from .extras import needed
-from .files import write_whole
+from .files import whole_file
+
+_BLOCK = 2**23  # bytes copied at once
 
 
 def located(path: str | PathLike[str]) -> Path:
@@ -65,14 +71,42 @@ def write(path: Path, data: bytes) -> None:
         If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not is_remote(path):
-        write_whole(path, data)
+    with whole(str(path)) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole(path: str) -> Iterator[IO[bytes]]:
+    """Open a file for writing that gets its name when it is whole, at a path or URL.
+
+    Yields
+    ------
+    binary file object
+        As `files.whole_file` gives it.
+    """
+    if "://" not in path:
+        with whole_file(path) as file:
+            yield file
         return
-    remote: Any = path
-    temporary = f"{remote.path}.{os.urandom(8).hex()}.tmp"
+    fsspec = needed("fsspec", "dask")
+    files, name = fsspec.core.url_to_fs(path)
+    if isinstance(files, fsspec.get_filesystem_class("file")):
+        with whole_file(name) as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as file:  # as others cannot seek when they write
+        yield file
+        file.seek(0)
+        _upload(file, files, name)
+
+
+def _upload(file: IO[bytes], files: Any, name: str) -> None:
+    """Copy a file to another file system, under another name until all is there."""
+    temporary = f"{name}.{os.urandom(4).hex()}.tmp"
     try:
-        remote.fs.pipe_file(temporary, data)
-        remote.fs.mv(temporary, remote.path)
+        with files.open(temporary, "wb") as remote:
+            shutil.copyfileobj(file, remote, _BLOCK)
+        files.mv(temporary, name)
     finally:
-        if remote.fs.exists(temporary):
-            remote.fs.rm_file(temporary)
+        with suppress(OSError):
+            files.rm_file(temporary)

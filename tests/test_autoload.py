@@ -338,7 +338,9 @@ class OldLoader:
         raise NotImplementedError  # Python 3.15 calls it no more
 
 
-@pytest.mark.parametrize("loader", [SlottedLoader(), ClassLoader, OldLoader(), None], ids=["slotted", "class", "old", "none"])
+@pytest.mark.parametrize(
+    "loader", [SlottedLoader(), ClassLoader, OldLoader(), None], ids=["slotted", "class", "old", "none"]
+)
 def test_loaders_that_cannot_tell_are_left_alone(called, monkeypatch, loader):
     spec = ModuleSpec("awaited", loader)
     finder = types.SimpleNamespace(find_spec=lambda name, *_: spec if name == "awaited" else None)

@@ -18,7 +18,10 @@ from upath import UPath
 import kmc_format
 from kmc_format import batch, cli
 
-QUIET = {"dashboard_address": None, "silence_logs": 50}
+pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning:distributed"
+)
+QUIET = {"dashboard_address": ":0", "silence_logs": 50}
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +76,6 @@ def test_the_same_bytes_as_without(client, pictures, expected, tmp_path):
     assert client.status == "running"
 
 
-# Dask leaves an event loop open here.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning")
 def test_threads(pictures, expected, tmp_path):
     with (
         LocalCluster(n_workers=1, threads_per_worker=3, processes=False, **QUIET) as cluster,

@@ -29,7 +29,7 @@ def nothing(number: int) -> int:
 def encode(pictures: Path, out: Path, workers: int) -> tuple[float, float, float]:
     """Encode all; return the seconds it took, those of the records, and of a task that does nothing."""
     with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         list(batch.encode(sorted(pictures.iterdir())[:workers], out / "first", client=client))  # import all
