@@ -67,8 +67,9 @@ def main() -> None:
             assert explorer._timer is not None
             explorer._timer.cancel()
             errors, sizes = np.transpose([nearness(explorer, image, k, options) for k in COLOURS])
+            given = ", ".join(f"{option} {value:g}" for option, value in options.items())
             print(
-                f"| {name} | {options or ''} | {statistics.median(times):.0f} | {max(times):.0f} "
+                f"| {name} | {given} | {statistics.median(times):.0f} | {max(times):.0f} "
                 f"| {np.median(errors):.3f} | {max(errors):.3f} "
                 f"| {np.median(sizes):.3f} | {min(sizes):.3f} | {max(sizes):.3f} |",
                 flush=True,
