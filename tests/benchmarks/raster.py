@@ -28,7 +28,7 @@ import kmc_format
 from kmc_format import batch
 
 CHUNK = 1024
-STRIP = 64
+STRIP = 16
 PART = 4096  # of the raster, for one process to encode as well
 MEGABYTE = 1e6
 
