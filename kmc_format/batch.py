@@ -80,7 +80,7 @@ def encode(
     any_size: bool = False,
     client: Any = None,
     **options: Any,
-) -> Batch:
+) -> list[Record]:
     """Save images as KMC files, several at once.
 
     Parameters
@@ -95,7 +95,8 @@ def encode(
         Take the images in folders of folders, too.
     jobs : int, optional
         How many cores to use: as many processes, or threads if there are fewer files. By default
-        those that this process may use.
+        those that this process may use. Scripts that start processes begin their work below
+        ``if __name__ == "__main__":``, as `multiprocessing` tells.
     force : bool
         Also write what is up to date: targets that are newer than their sources, whatever the
         options were.
@@ -111,8 +112,8 @@ def encode(
 
     Returns
     -------
-    Batch
-        Iterating over it does the work, and gives a `Record` for each file as it is done.
+    list of Record
+        One for each file, in the order in which they were done.
 
     Raises
     ------
@@ -121,6 +122,23 @@ def encode(
     FileNotFoundError
         If no file matches a pattern.
     """
+    how = {"recursive": recursive, "jobs": jobs, "force": force, "any_size": any_size, "client": client}
+    return list(encode_each(sources, output, strip=strip, **how, **options))
+
+
+def encode_each(
+    sources: Paths,
+    output: str | PathLike[str] | None = None,
+    *,
+    recursive: bool = False,
+    jobs: int | None = None,
+    force: bool = False,
+    strip: bool = False,
+    any_size: bool = False,
+    client: Any = None,
+    **options: Any,
+) -> Batch:
+    """Prepare what `encode` does: to iterate over what is returned is to do it, record by record."""
     jobs = codec.check_threads(jobs)
     saving.check_options(options)
     if options.get("codebook") is not None:
@@ -141,7 +159,7 @@ def decode(
     force: bool = False,
     any_size: bool = False,
     client: Any = None,
-) -> Batch:
+) -> list[Record]:
     """Save KMC files as images of another format, several at once.
 
     Parameters
@@ -159,8 +177,8 @@ def decode(
 
     Returns
     -------
-    Batch
-        Iterating over it does the work, and gives a `Record` for each file as it is done.
+    list of Record
+        One for each file, in the order in which they were done.
 
     Raises
     ------
@@ -169,6 +187,22 @@ def decode(
     FileNotFoundError
         If no file matches a pattern.
     """
+    how = {"recursive": recursive, "jobs": jobs, "force": force, "any_size": any_size, "client": client}
+    return list(decode_each(sources, output, format=format, **how))
+
+
+def decode_each(
+    sources: Paths,
+    output: str | PathLike[str] | None = None,
+    *,
+    format: str = "png",  # noqa: A002  # as for `decode`
+    recursive: bool = False,
+    jobs: int | None = None,
+    force: bool = False,
+    any_size: bool = False,
+    client: Any = None,
+) -> Batch:
+    """Prepare what `decode` does, as `encode_each` does for `encode`."""
     jobs = codec.check_threads(jobs)
     suffix = f".{format.lower().lstrip('.')}"
     _format_of(suffix)

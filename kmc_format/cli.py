@@ -205,7 +205,7 @@ def encode(
     if one_codebook:
         given = _with_one_codebook(files, how, given)
     with _wrong_use():
-        records = batch.encode(files, output, strip=strip, **how, **given)
+        records = batch.encode_each(files, output, strip=strip, **how, **given)
     return _report_all("kmc encode", records, table, as_json, quiet)
 
 
@@ -246,7 +246,7 @@ def decode(
     from . import batch
 
     with _wrong_use():
-        records = batch.decode(files, output, format=format, **how)
+        records = batch.decode_each(files, output, format=format, **how)
     return _report_all("kmc decode", records, table, as_json, quiet)
 
 

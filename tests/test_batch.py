@@ -40,7 +40,7 @@ def errors(records):
 
 
 def test_each_file_beside_its_source(tree):
-    records = list(batch.encode([tree], k=8))
+    records = batch.encode([tree], k=8)
     assert errors(records) == {}
     assert names(tree) == ["a.kmc", "a.png", "b.JPG", "b.kmc", "below/c.webp", "notes.txt"]
     [record] = [record for record in records if record.source.endswith("a.png")]
@@ -157,7 +157,7 @@ def test_wrong_options_come_before_any_work(tree):
 
 
 def test_options_of_every_kind(tree):
-    list(batch.encode([tree / "a.png"], k=8))
+    batch.encode([tree / "a.png"], k=8)
     made = batch.encode([tree / "b.JPG"], codebook=tree / "a.kmc", effort=2, tile=(16, 12), jobs=2)
     assert errors(made) == {}
     header = kmc_format.read_header(tree / "b.kmc")
@@ -248,7 +248,7 @@ def test_a_process_that_is_killed(tmp_path):
     for n in range(12):
         smooth((300, 300)).save(tmp_path / f"{n}.png")
     records = []
-    for record in batch.encode([tmp_path], jobs=2, k=64):
+    for record in batch.encode_each([tmp_path], jobs=2, k=64):
         records.append(record)
         if len(records) == 1:
             multiprocessing.active_children()[0].kill()

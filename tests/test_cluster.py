@@ -47,7 +47,7 @@ def pictures(tmp_path_factory):
 def expected(pictures, tmp_path_factory):
     """What this process makes of them."""
     folder = tmp_path_factory.mktemp("expected")
-    list(batch.encode([pictures], folder, jobs=1, k=20))
+    batch.encode([pictures], folder, jobs=1, k=20)
     return contents(folder)
 
 
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed(client, pictures, expected, tmp_path):
     workers = client.run(os.getpid)
     killed = None
     records = []
-    for record in batch.encode([pictures], tmp_path, client=client, k=20):
+    for record in batch.encode_each([pictures], tmp_path, client=client, k=20):
         records.append(record)
         if killed is None:
             killed = next(iter(workers.values()))
@@ -123,7 +123,7 @@ DRIVER = """
 import sys
 from kmc_format import batch
 if __name__ == "__main__":
-    for record in batch.encode([sys.argv[1]], sys.argv[2], client=sys.argv[3], k=20):
+    for record in batch.encode_each([sys.argv[1]], sys.argv[2], client=sys.argv[3], k=20):
         print(record.source, flush=True)
 """
 
@@ -207,7 +207,7 @@ def test_files_that_are_named_by_urls():
         with (store / name).open("wb") as file:
             smooth().save(file, "PNG")
     (store / "broken.png").write_bytes(b"no picture")
-    records = list(batch.encode(["memory://pictures"], "memory://out", recursive=True, k=8, jobs=1))
+    records = batch.encode(["memory://pictures"], "memory://out", recursive=True, k=8, jobs=1)
     assert errors(records).keys() == {"broken.png"}
     found = sorted(
         str(path.relative_to(UPath("memory://out")))
@@ -239,6 +239,6 @@ def test_dask_is_an_extra(monkeypatch):
     for module in ("distributed", "upath"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=r"pip install 'kmc-format\[dask\]'"):
-        list(batch.encode(SAMPLES[:1], client="tcp://127.0.0.1:1"))
+        batch.encode(SAMPLES[:1], client="tcp://127.0.0.1:1")
     with pytest.raises(ImportError, match=r"pip install 'kmc-format\[dask\]'"):
         batch.encode(["s3://bucket/x.png"])

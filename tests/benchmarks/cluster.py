@@ -32,9 +32,9 @@ def encode(pictures: Path, out: Path, workers: int) -> tuple[float, float, float
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
-        list(batch.encode(sorted(pictures.iterdir())[:workers], out / "first", client=client))  # import all
+        batch.encode(sorted(pictures.iterdir())[:workers], out / "first", client=client)  # import all
         start = time.perf_counter()
-        records = list(batch.encode([pictures], out, client=client))
+        records = batch.encode([pictures], out, client=client)
         seconds = time.perf_counter() - start
         assert not any(record.error or record.skipped for record in records)
         begin = time.perf_counter()
