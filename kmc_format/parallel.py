@@ -151,6 +151,7 @@ def on_cluster(
                     yield from future.result()
                 except Exception as error:  # lost again and again, or it has another version of this package
                     yield from [lost(item, error) for item in group]
+                future.release()  # workers would keep the results of millions of items
         finally:
             connected.cancel(list(waiting))
 
