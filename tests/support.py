@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,18 @@ def load(data: bytes) -> Image.Image:
 def resealed(data: bytes, start: int, end: int) -> bytes:
     """Put the right CRC behind data[start:end]."""
     return data[:end] + zlib.crc32(data[start:end]).to_bytes(4, "big") + data[end + 4 :]
+
+
+def scheduler_address(file: Path) -> str:
+    """Wait for the file that a Dask scheduler writes, all of it; return the scheduler's address."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return str(json.loads(file.read_text("utf-8"))["address"])
+        except (FileNotFoundError, json.JSONDecodeError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def psnr(one: Any, other: Any) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from dask.distributed import Client, LocalCluster
 from PIL import Image
-from support import SAMPLES, smooth
+from support import SAMPLES, scheduler_address, smooth
 from upath import UPath
 
 import kmc_format
@@ -153,15 +153,12 @@ def commands(tmp_path):
     start = [sys.executable, "-Im", "dask"]
     log = (tmp_path / "log").open("w")
     running = [subprocess.Popen([*start, "scheduler", *options, "--port", "0"], stdout=log, stderr=log)]
-    deadline = time.monotonic() + 60
-    while not file.exists():
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-        time.sleep(0.05)
+    address = scheduler_address(file)
     worker = [*start, "worker", *options, "--nthreads", "1", "--local-directory", str(tmp_path)]
     running += [subprocess.Popen(worker, stdout=log, stderr=log) for _ in range(2)]
-    with Client(scheduler_file=str(file)) as client:
+    with Client(address) as client:
         client.wait_for_workers(2, timeout=60)
-        yield client.scheduler.address
+        yield address
     for process in reversed(running):
         process.terminate()
         process.wait()

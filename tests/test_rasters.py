@@ -1,7 +1,6 @@
 """Pictures in parts: the bytes are those of one machine, whatever happens to workers and to the driver."""
 
 import errno
-import json
 import os
 import pickle
 import signal
@@ -20,10 +19,14 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
-from support import smooth
+from support import scheduler_address, smooth
 
 import kmc_format
 from kmc_format import batch, colours, rasters
+
+pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning:distributed"
+)
 
 # Saves the array in the first argument as the second, on the scheduler in the third, in small steps.
 DRIVER = """
@@ -77,7 +80,7 @@ def client():
     """A client of two workers, each a process."""
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -421,9 +424,7 @@ def test_a_scheduler_and_workers_started_by_commands_and_a_killed_driver(
     own = ("--scheduler-file", str(place), "--no-dashboard")
     worker = ("-m", "dask", "worker", *own, "--nthreads", "1", "--no-nanny")
     with command("-m", "dask", "scheduler", *own, "--port", "0"), command(*worker), command(*worker):
-        while not place.exists():
-            time.sleep(0.01)
-        address = json.loads(place.read_text())["address"]
+        address = scheduler_address(place)
         with command("-c", DRIVER, stored, str(folder / "x.kmc"), address) as driver:
             wait_until_writing(folder, lambda: driver.poll() is None)
         [left] = names(folder)
