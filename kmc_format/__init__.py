@@ -24,15 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-try:
-    from . import codec
-except ModuleNotFoundError as error:
-    if error.name != "cython":
-        raise
-    raise ImportError(
-        "the core of kmc_format is not compiled here: this is its source folder. Install it (pip install .)"
-        " and run Python elsewhere, or with -I or -P, so that the installed package is found first"
-    ) from error
+from . import codec
 from .codec import Header
 from .container import Box, Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError

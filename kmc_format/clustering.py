@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import _mapping
+from . import _core
 from .indexed import Array
 
 if TYPE_CHECKING:
@@ -133,12 +133,12 @@ def nearest(points: Array, entries: Array) -> Array:
     if points.shape[1] == 1:
         return _nearest_on_a_line(points[:, 0].astype(np.int64), entries[:, 0].astype(np.int64))
     numbers = np.empty(len(points), np.int32)
-    _mapping.nearest(np.ascontiguousarray(points), np.ascontiguousarray(entries), numbers)
+    _core.nearest(np.ascontiguousarray(points), np.ascontiguousarray(entries), numbers)
     return numbers
 
 
 def _nearest_on_a_line(points: Array, entries: Array) -> Array:
-    """Do as `_mapping.nearest` does, whose integers are too small for those of 32 bits."""
+    """Do as `_core.nearest` does, whose integers are too small for those of 32 bits."""
     levels, first = np.unique(entries, return_index=True)
     above = np.searchsorted(levels, points)
     below = np.maximum(above - 1, 0)
@@ -267,7 +267,7 @@ def _coarsen(cloud: Cloud, wanted: int) -> Cloud:
         for column in columns:
             key *= np.uint32(cells)
             key += (column * (cells / (span + 1))).astype(np.uint32)
-        count = len(_mapping.count(key)[0]) // key.itemsize
+        count = len(_core.count(key)[0]) // key.itemsize
         if count >= wanted:
             bin_weights = np.bincount(key, weights)
             sums = [np.bincount(key, weights * column) for column in points.T]

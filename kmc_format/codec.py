@@ -19,13 +19,13 @@ from typing import Literal, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 
-from . import _labels, container
+from . import _core, container
 from .container import Box, Front, Grid, Reader, Tile
 from .errors import FormatError, KMCError, UnsupportedError
 from .indexed import KINDS, Array, Indexed, Kind, as_int, label_dtype
 
-CODEBOOK_RAW, CODEBOOK_DEFLATED, CODEBOOK_MODELLED = 0, 1, 2
-LABELS_PACKED, LABELS_MODELLED = 0, 1
+CODEBOOK_RAW, CODEBOOK_MODELLED = 0, 1
+LABELS_PACKED = 0  # and _core.DRAWN, _core.PHOTOGRAPHIC
 
 MAX_RDO = 2.0**22  # more than any colours differ
 _LEAST_SINGLE = 2.0**-126
@@ -33,17 +33,23 @@ _LEAST_SINGLE = 2.0**-126
 DEFAULT_EFFORT = 1
 MAX_EFFORT = 2
 
+Coding = tuple[int, int]  # a label coding and its options
+_EFFORTS: dict[int, list[Coding]] = {
+    1: [(_core.DRAWN, 0), (_core.DRAWN, 1), (_core.DRAWN, 2), (_core.DRAWN, 3), (_core.PHOTOGRAPHIC, 0)],
+    2: [(_core.DRAWN, 4), (_core.DRAWN, 5), (_core.DRAWN, 6), (_core.DRAWN, 7), (_core.PHOTOGRAPHIC, 1)],
+}
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_TILE_SIDE = 1024  # automatic tiles have about this side squared
-_MODELS = {1: range(_labels.NEAR + 1), 2: range(_labels.RICH, _labels.RICH + _labels.NEAR + 1)}
-_KNOWN_MODELS = {model for models in _MODELS.values() for model in models}
-_TRIAL_PIXELS = {1: 2**16, 2: 2**18}  # on so many the models of an effort are tried
+_TILE_PIXELS = 2**21  # automatic tiles have at most about so many
+_TRIAL_PIXELS = 2**17  # on so many all ways to code labels are tried,
+_CLOSE = {1: 1.05, 2: 1.25}  # and on all of them those that take up to so much more there than the best
+_STRIPS = 2  # which the labels for a trial come from
 _ESTIMATE_PIXELS = 2**14  # the same, where about how many bytes it takes is all that is asked
 _TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
-_BLENDED_WORTH = 0.99  # how many bytes one that decodes faster counts for
-_BOTH_PIXELS = 2**14  # up to so many, effort 2 also tries the smaller models, which learn faster
+_ALL_PIXELS = 2**14  # up to so many, all efforts try all ways, as none takes long
+_MATCHES_WORTH = 1.02  # how many bytes one counts for where matches are looked up, which takes longer
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 _AHEAD = 3  # tiles for each thread, the one it works at among them
 
@@ -163,17 +169,17 @@ def tile_encoder(codebook: Array, effort: int, threads: int = 1) -> Callable[[Ar
 def estimate_labels(indexed: Indexed, bands: Grid, threads: int) -> int:
     """Return how many bytes labels take in a file, about, in half the time it takes to code them.
 
-    They are coded in bands at once, by the model that suits a few of them.
+    They are coded in bands at once, in the way that suits a few of them.
     """
     order = coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
-    models = list(_MODELS[DEFAULT_EFFORT])
-    model = _best_model(_sample(numbers, _ESTIMATE_PIXELS), order, models, threads)
+    sample = _sample(numbers, _ESTIMATE_PIXELS)
+    coding, _ = min(_trials(sample, order, _EFFORTS[DEFAULT_EFFORT], 2 * sample.size, threads), key=_worth)
 
     def length(box: Box) -> int:
         band = np.ascontiguousarray(numbers[box.upper : box.lower, box.left : box.right])
         most = 2 * band.size
-        coded = _labels.encode_labels(band, order.colours, model, most)
+        coded = _core.encode_labels(band, order.colours, *coding, most)
         return most if coded is None else len(coded)
 
     return sum(map_tiles(length, bands, bands, threads, _TRIAL_THREAD_PIXELS))
@@ -318,12 +324,12 @@ def _tile_size(size: tuple[int, int], tile: object) -> tuple[int, int]:
 
 
 def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
-    area = _TILE_SIDE * _TILE_SIDE
-    if width * height <= area:
+    if width * height <= _TILE_PIXELS:
         return width, height
     # A narrow image gets long tiles, so that their area stays. Equal cuts leave no slivers.
-    columns = math.ceil(width / max(_TILE_SIDE, area // height))
-    rows = math.ceil(height / max(_TILE_SIDE, area // width))
+    side = math.isqrt(_TILE_PIXELS)
+    columns = math.ceil(width / max(side, _TILE_PIXELS // height))
+    rows = math.ceil(height / max(side, _TILE_PIXELS // width))
     return math.ceil(width / columns), math.ceil(height / rows)
 
 
@@ -337,7 +343,7 @@ def _decode_labels(tile: Tile, k: int, order: Callable[[], Order]) -> Array:
         raise tile.error
     if tile.coding == LABELS_PACKED:
         return _decode_packed(tile, k)
-    if tile.coding == LABELS_MODELLED:
+    if tile.coding in _core.OPTIONS:
         return _decode_modelled(tile, order())
     raise UnsupportedError(
         "label-coding", f"{tile.name}: label coding {tile.coding} is newer than this reader"
@@ -351,7 +357,7 @@ def _encode_labels(
     packed = _pack(labels, _label_bits(k))
     packed = min(packed, _deflate(packed), key=len)
     modelled = _encode_modelled(labels, order(), effort, len(packed), threads) if effort else None
-    return (LABELS_PACKED, packed) if modelled is None else (LABELS_MODELLED, modelled)
+    return modelled or (LABELS_PACKED, packed)
 
 
 def _shape(box: Box) -> tuple[int, int]:
@@ -503,7 +509,7 @@ def _unpack(packed: bytes, width: int, height: int, bits: int) -> Array:
 class Order(NamedTuple):
     """The order in which a model numbers the labels: one that puts like colours side by side."""
 
-    labels: Array  # (k,) uint8 or uint16: the label of each number
+    labels: Array  # (k,) uint16: the label of each number
     numbers: Array  # (k,) uint16: the number of each label
     colours: Array  # (k, 4) uint8: the colour of each number, as far as the model knows it
 
@@ -524,53 +530,87 @@ def coding_order(codebook: Array) -> Order:
         colours[:, 0] = np.arange(k) * 256 // k
     numbers = np.empty(k, np.uint16)
     numbers[order] = np.arange(k)
-    return Order(order.astype(label_dtype(k)), numbers, colours)
+    return Order(order.astype(np.uint16), numbers, colours)
 
 
-def _encode_modelled(labels: Array, order: Order, effort: int, limit: int, threads: int) -> bytes | None:
+def _encode_modelled(
+    labels: Array, order: Order, effort: int, limit: int, threads: int
+) -> tuple[int, bytes] | None:
     """Code labels by a model, the best of those worth trying; None where `limit` bytes do not do."""
     numbers = order.numbers.take(labels)
-    models = list(_MODELS[effort])
-    if effort == MAX_EFFORT and numbers.size <= _BOTH_PIXELS:
-        models += _MODELS[1]
-    model = _best_model(_sample(numbers, _TRIAL_PIXELS[effort]), order, models, threads)
-    coded = _labels.encode_labels(numbers, order.colours, model, max(limit - 1, 0))
-    return None if coded is None else bytes([model]) + coded
+    codings = _EFFORTS[effort]
+    if numbers.size <= _ALL_PIXELS:
+        codings = [coding for codings in _EFFORTS.values() for coding in codings]
+    most = max(limit - 2, 0)  # beside the byte that names the options, and fewer than packed
+    if numbers.size > _TRIAL_PIXELS:
+        codings = _promising(numbers, order, codings, _CLOSE[effort], threads)
+    (coding, options), coded = min(_trials(numbers, order, codings, most, threads), key=_worth)
+    return None if coded is None else (coding, bytes([options]) + coded)
+
+
+def _promising(
+    numbers: Array, order: Order, codings: list[Coding], share: float, threads: int
+) -> list[Coding]:
+    """Return the ways to code labels that take up to `share` of the bytes of the best in a sample."""
+    sample = _sample(numbers, _TRIAL_PIXELS)
+
+    def close(ways: list[Coding]) -> list[Coding]:
+        trials = _trials(sample, order, ways, 2 * sample.size, threads)
+        most = share * min(map(_worth, trials))
+        return [trial[0] for trial in trials if _worth(trial) <= most]
+
+    # Whether labels nearby are listed decides little: so at first without.
+    firsts = close([way for way in codings if not (way[0] == _core.DRAWN and way[1] & _core.DRAWN_LIST)])
+    listed = [(_core.DRAWN, options | _core.DRAWN_LIST) for coding, options in firsts if coding == _core.DRAWN]
+    return close(firsts + listed) if listed else firsts
 
 
 def _sample(numbers: Array, pixels: int) -> Array:
-    """Return about so many labels from the middle, or all where there are not more."""
+    """Return about so many labels, in strips from all over, or all where there are not more."""
     height, width = numbers.shape
-    rows = min(max(pixels // width, 1), height)
-    top = (height - rows) // 2
-    return np.ascontiguousarray(numbers[top : top + rows, :pixels])
+    rows = max(pixels // _STRIPS // width, 1)
+    if numbers.size <= pixels or _STRIPS * rows >= height:
+        return np.ascontiguousarray(numbers[:, : max(pixels // height, 1)])
+    tops = np.linspace(0, height - rows, _STRIPS).astype(int)
+    strips = [numbers[top : top + rows, : max(pixels // _STRIPS // rows, 1)] for top in tops]
+    return np.concatenate(strips)
 
 
-def _best_model(numbers: Array, order: Order, models: list[int], threads: int) -> int:
-    """Return the model that codes these labels in the fewest bytes, but one that blends if nearly so."""
+def _trials(
+    numbers: Array, order: Order, codings: list[Coding], room: int, threads: int
+) -> list[tuple[Coding, bytes | None]]:
+    """Code labels in each way; None where one takes more than `room` bytes."""
 
-    def size(model: int) -> float:
-        coded = _labels.encode_labels(numbers, order.colours, model, 2 * numbers.size + 64)
-        blends = model % _labels.RICH == _labels.BLENDED
-        return math.inf if coded is None else len(coded) * (_BLENDED_WORTH if blends else 1)
+    def attempt(coding: Coding) -> tuple[Coding, bytes | None]:
+        return coding, _core.encode_labels(numbers, order.colours, *coding, room)
 
     together = threads > 1 and numbers.size >= _TRIAL_THREAD_PIXELS
-    sizes = _map_in_threads(size, models, threads) if together else [size(model) for model in models]
-    return models[sizes.index(min(sizes))]
+    return _map_in_threads(attempt, codings, threads) if together else [attempt(one) for one in codings]
+
+
+def _worth(trial: tuple[Coding, bytes | None]) -> float:
+    """Return how many bytes a trial counts for."""
+    (coding, options), coded = trial
+    if coded is None:
+        return math.inf
+    lookups = coding == _core.DRAWN and options & _core.DRAWN_MATCHES and not options & _core.DRAWN_RICH
+    return len(coded) * (_MATCHES_WORTH if lookups else 1)
 
 
 def _decode_modelled(tile: Tile, order: Order) -> Array:
-    if not tile.payload or tile.payload[0] not in _KNOWN_MODELS:
+    k = len(order.labels)
+    if not tile.payload or tile.payload[0] >= _core.OPTIONS[tile.coding]:
         raise UnsupportedError("labels-model", f"{tile.name}: a model of labels newer than this reader")
-    numbers = np.empty(_shape(tile.box), np.uint16)
-    broken = _labels.decode_labels(tile.payload[1:], numbers, order.colours, tile.payload[0])
+    labels = np.empty(_shape(tile.box), label_dtype(k))
+    data = memoryview(tile.payload)[1:]
+    broken = _core.decode_labels(data, labels, order.labels, order.colours, tile.coding, tile.payload[0])
     if broken == "label":
-        raise FormatError("label", f"{tile.name}: a label is not below k = {len(order.labels)}")
+        raise FormatError("label", f"{tile.name}: a label is not below k = {k}")
     if broken:
         raise FormatError(
-            "labels-length", f"{tile.name}: {len(tile.payload)} bytes are more than its labels take"
+            "labels-length", f"{tile.name}: {len(tile.payload)} bytes are not what its labels take"
         )
-    return order.labels.take(numbers)
+    return labels
 
 
 # --- Codebook ---------------------------------------------------------------------------------
@@ -580,12 +620,9 @@ def _encode_codebook(codebook: Array) -> tuple[int, bytes]:
     """Code entries in the shortest way there is."""
     words = _words(codebook)
     raw = words.astype(words.dtype.newbyteorder(">")).tobytes()
-    steps = np.diff(words, axis=0, prepend=np.zeros_like(words[:1]))  # unsigned, so it wraps
-    planes = steps.astype(words.dtype.newbyteorder(">")).view(np.uint8).T.tobytes()
-    modelled = _labels.encode_codebook(words.astype(np.uint32), 8 * words.itemsize)
-    # The first of the shortest: raw, where no other is shorter.
-    codings = {CODEBOOK_RAW: raw, CODEBOOK_DEFLATED: _deflate(planes), CODEBOOK_MODELLED: modelled}
-    return min(codings.items(), key=lambda item: len(item[1]))
+    modelled = _core.encode_codebook(words.astype(np.uint32), 8 * words.itemsize)
+    # The first of the shortest: raw, where the other is not shorter.
+    return min((CODEBOOK_RAW, raw), (CODEBOOK_MODELLED, modelled), key=lambda item: len(item[1]))
 
 
 def _decode_codebook(front: Front, kind: Kind) -> Array:
@@ -598,14 +635,10 @@ def _decode_codebook(front: Front, kind: Kind) -> Array:
         if len(front.codebook) != length:
             raise FormatError("codebook-length", f"a codebook of {len(front.codebook)} bytes, not {length}")
         words = np.frombuffer(front.codebook, big).reshape(front.k, kind.channels)
-    elif front.codebook_coding == CODEBOOK_DEFLATED:
-        planes = np.frombuffer(_inflate(front.codebook, length, "the codebook"), np.uint8)
-        steps = np.ascontiguousarray(planes.reshape(-1, front.k).T).view(big)
-        words = steps.cumsum(axis=0, dtype=big.newbyteorder("="))
     elif front.codebook_coding == CODEBOOK_MODELLED:
         words = np.empty((front.k, kind.channels), np.uint32)
-        if not _labels.decode_codebook(front.codebook, words, 8 * dtype.itemsize):
-            raise FormatError("codebook-length", f"a codebook takes less than {len(front.codebook)} bytes")
+        if not _core.decode_codebook(front.codebook, words, 8 * dtype.itemsize):
+            raise FormatError("codebook-length", f"a codebook is not what {len(front.codebook)} bytes hold")
     else:
         raise UnsupportedError(
             "codebook-coding", f"codebook coding {front.codebook_coding} is newer than this reader"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _mapping
+from . import _core
 from .indexed import Array, Kind
 
 SPACES = ("srgb", "oklab")
@@ -99,7 +99,7 @@ def histogram(pixels: Array) -> Histogram:
     """Count the colours of pixels, shape (height, width, channels)."""
     packed = pack(pixels)
     numbers = np.array(packed, np.uint32, order="C")  # a copy, which becomes numbers in place
-    first, counts = (np.frombuffer(part, np.uint32) for part in _mapping.count(numbers.reshape(-1)))
+    first, counts = (np.frombuffer(part, np.uint32) for part in _core.count(numbers.reshape(-1)))
     order = np.argsort(first)
     rank = np.empty(len(order), np.uint32)
     rank[order] = np.arange(len(order), dtype=np.uint32)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
-from . import _mapping, colours
+from . import _core, colours
 from .clustering import Cloud, best_levels, cluster, merged_centres, nearest, refine, squared_distance
 from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype
 
@@ -227,13 +227,13 @@ def check_space(space: object) -> None:
 
 
 def check_dither(dither: object) -> int:
-    """Return the strength of dithering that the option dither gives, up to `_mapping.FULL_STRENGTH`."""
+    """Return the strength of dithering that the option dither gives, up to `_core.FULL_STRENGTH`."""
     strength = as_float(dither)
     if strength is None:
         raise TypeError(f"dither must be a float from 0 to 1, not {dither!r}")
     if not 0 <= strength <= 1:
         raise ValueError(f"dither must be from 0 to 1, not {dither!r}")
-    return round(strength * _mapping.FULL_STRENGTH)
+    return round(strength * _core.FULL_STRENGTH)
 
 
 def as_float(value: object) -> float | None:
@@ -547,12 +547,12 @@ def _dither(
     pinned: Array,
     coverage: Array,
 ) -> Array:
-    """Label pixels by error diffusion; `pinned` and `coverage` are of each colour, as in `_mapping`."""
+    """Label pixels by error diffusion; `pinned` and `coverage` are of each colour, as in `_core`."""
     points = _points(histogram.colours, task.kind, task.space).astype(np.int32)
     targets = colours.coordinates(entries, task.kind, task.space)
     ends = np.array([[part.min(axis=0), part.max(axis=0)] for part in (points, targets)])
     labels = np.empty(histogram.numbers.shape, np.uint16)
-    _mapping.dither(
+    _core.dither(
         histogram.numbers,
         points[histogram.rank],
         np.ascontiguousarray(targets, np.int32),

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _labels, codec, colours, kmeans
+from . import _core, codec, colours, kmeans
 from .clustering import squared_distance
 from .container import Box, Grid
 from .indexed import Array, Indexed, as_int
@@ -28,8 +28,8 @@ _ROUNDS = 3  # of choosing labels and fitting the codebook to them
 _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
 _TRIAL_PIXELS = 2**18  # of a large picture, on which numbers of colours are tried
 _STRIPS = 8  # they come from
-_ANTICIPATED = 0.5  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
-_BIT = 1024 * math.log(2)  # in the units of cost of `_labels.choose_labels`
+_ANTICIPATED = 0.42  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
+_BIT = 1024 * math.log(2)  # in the units of cost of `_core.choose_labels`
 _ENTRY_BITS = 6  # that a byte of an entry takes, about
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
 _QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
@@ -276,7 +276,7 @@ def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
     def choose_tile(box: Box) -> int:
         tile = np.s_[box.upper : box.lower, box.left : box.right]
         numbers = order.numbers.take(fit.labels[tile])
-        length = _labels.choose_labels(
+        length = _core.choose_labels(
             np.ascontiguousarray(scene.numbers[tile]),
             scene.points,
             entries,

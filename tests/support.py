@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import time
@@ -60,18 +59,6 @@ def psnr(one: Any, other: Any) -> float:
     """Peak signal-to-noise ratio of two 8-bit pictures in decibels."""
     difference = np.asarray(one, np.float64) - np.asarray(other, np.float64)
     return float(10 * np.log10(255**2 / np.mean(np.square(difference))))
-
-
-def load_uncompiled(module: Any) -> Any:
-    """Load the source of a compiled module."""
-    path = Path(module.__file__).with_name(module.__name__.rpartition(".")[2] + ".py")
-    spec = importlib.util.spec_from_file_location(f"uncompiled{path.stem}", path)
-    assert spec
-    assert spec.loader
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    assert str(loaded.__file__).endswith(".py")
-    return loaded
 
 
 def smooth(size: tuple[int, int] = (96, 64), mode: str = "RGB") -> Image.Image:

@@ -13,6 +13,11 @@ import kmc_format
 from kmc_format import Indexed, codec
 
 
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    fuzz.picture_of.cache_clear()  # what a broken package made of a file
+
+
 def run(folder, *arguments):
     return fuzz.main([*map(str, arguments), "--finds", str(folder)])
 

@@ -6,8 +6,7 @@ import pytest
 from support import ROOT
 
 LAYERS = {
-    "_labels": 0,
-    "_mapping": 0,
+    "_core": 0,
     "errors": 0,
     "extras": 0,
     "waiting": 0,

@@ -47,7 +47,7 @@ import kmc_format
 print(*set(sys.modules) - before)
 """
     modules = set(run(script))
-    ours = {"codec", "container", "errors", "indexed", "registration", "waiting", "_labels"}
+    ours = {"codec", "container", "errors", "indexed", "registration", "waiting", "_core", "_core._native"}
     assert {name for name in modules if name.startswith("kmc_format.")} == {f"kmc_format.{n}" for n in ours}
     # Each of these takes longer than the whole package may: they come when they are needed.
     assert not modules & {"pathlib", "logging", "threading", "concurrent.futures", "PIL.ImageFile", "imageio"}
@@ -109,7 +109,8 @@ try:
 except ImportError as error:
     print("pip install" in str(error), "not compiled" in str(error))
 """
-    if any((ROOT / "kmc_format").glob("_labels.*.so")) or any((ROOT / "kmc_format").glob("_labels.*.pyd")):
+    core = ROOT / "kmc_format" / "_core"
+    if any(core.glob("_native.*.so")) or any(core.glob("_native.*.pyd")):
         pytest.skip("compiled in place")
     assert run(script, ROOT) == ["True", "True"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import math
 import platform
 import statistics
@@ -39,6 +40,13 @@ def mosaic() -> Image.Image:
     return canvas
 
 
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Write an image as a file in memory."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
 def alternate(runs: int, *jobs: Callable[[], object]) -> list[float]:
     """Run jobs in turn, so that noise meets all of them; return the best seconds of each."""
     best = [float("inf")] * len(jobs)
@@ -53,6 +61,11 @@ def alternate(runs: int, *jobs: Callable[[], object]) -> list[float]:
 def geometric_mean(ratios: Iterable[float]) -> float:
     """Return the mean that suits ratios."""
     return math.exp(statistics.fmean(map(math.log, ratios)))
+
+
+def significant(value: float) -> str:
+    """Write a number with three digits, or with more before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def versions(*packages: str) -> str:

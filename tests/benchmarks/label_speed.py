@@ -1,130 +1,148 @@
-"""How fast labels are coded: decoding against JPEG XL, encoding against lossless WebP, threads, memory.
+"""How fast labels are decoded and coded, what a second thread brings, and the memory of decoding.
 
-    python tests/benchmarks/label_speed.py
+    python tests/benchmarks/label_speed.py [--tables TABLE ...] [--sets SET ...] [--first N]
 
-All on one thread but the table of threads. Needs `pip install '.[benchmark]'` and the shared images.
+Decoding is `Image.open(...).load()` from memory, against JPEG XL of effort 9 and against Pillow's PNG of the
+same labels; coding is against writing that PNG, a yardstick for comparing versions. One thread, but for the
+table of threads. Speeds and ratios are geometric means over a set, of the best of several runs in turn.
+Needs `pip install '.[benchmark]'` and the shared images.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
-import math
+import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
-from common import alternate, kodak, mosaic, versions
+from common import alternate, geometric_mean, mosaic, significant, versions
+from label_sets import EFFORTS, arguments, jpeg_xl, pictures, png
 from PIL import Image
 
 import kmc_format
-from kmc_format import Indexed, codec
-from kmc_format.container import Reader
+from kmc_format import Indexed
 
-EFFORTS = (0, 1, 2)
 RUNS = 5
+SMALL = 10**5  # of fewer pixels, a run is too short for so few of them
+MANY_RUNS = 25
 
 # VmHWM and not ru_maxrss, which a child process inherits from its parent; so this part needs Linux.
 MEMORY = """
 import sys
 import numpy, PIL.Image, kmc_format
-from kmc_format import _labels, codec
-from kmc_format.container import Reader
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 before = peak()
-with open(sys.argv[1], "rb") as file:
-    labels = kmc_format.decode(file, threads=int(sys.argv[2])).labels
-print(peak() - before - labels.nbytes // 1024)
+labels = kmc_format.decode(sys.argv[1], threads=int(sys.argv[2])).labels
+print((peak() - before) * 1024 - labels.nbytes)
 """
 
 
-def decode(data: bytes, threads: int = 1) -> Indexed:
-    reader = Reader(io.BytesIO(data))
-    return codec.decode(reader, codec.read_header(reader), threads=threads)
+def load(data: bytes) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
 
 
-def mean(values: Iterable[float]) -> float:
-    """Return the geometric mean."""
-    logarithms = [math.log(value) for value in values]
-    return math.exp(sum(logarithms) / len(logarithms))
+def in_turn(picture: Indexed, *jobs: Callable[[], object]) -> list[float]:
+    """Return how many megapixels a second each job does."""
+    pixels = picture.labels.size
+    return [pixels / 1e6 / spent for spent in alternate(RUNS if pixels > SMALL else MANY_RUNS, *jobs)]
 
 
-def decoding(numbers: Iterable[int]) -> None:
-    print("\nDecoding, MP/s (geometric means over Kodak; KMC / JPEG XL over both k at the end):\n")
-    print("| k | JPEG XL effort 9 | KMC effort 0 | effort 1 | effort 2 |\n|---|---|---|---|---|")
-    ratios: dict[int, list[float]] = {effort: [] for effort in EFFORTS}
-    for k in (256, 32):
-        speeds: list[list[float]] = [[], [], [], []]
-        for number in numbers:
-            picture = kmc_format.quantize(np.asarray(kodak(number)), k)
-            jxl = imagecodecs.jpegxl_encode(picture.expand(), lossless=True, effort=9)
-            files = [codec.encode(picture, effort=effort) for effort in EFFORTS]
-            jobs = [lambda jxl=jxl: imagecodecs.jpegxl_decode(jxl, numthreads=1)]
-            jobs += [lambda data=data: decode(data).expand() for data in files]
-            seconds = alternate(RUNS, *jobs)
-            for job, spent in enumerate(seconds):
-                speeds[job].append(picture.labels.size / 1e6 / spent)
-            for effort in EFFORTS:
-                ratios[effort].append(seconds[0] / seconds[effort + 1])
-        print(f"| {k} |", " | ".join(f"{mean(speed):.1f}" for speed in speeds), "|")
-    print("| ratio | 1 |", " | ".join(f"{mean(ratios[effort]):.2f}" for effort in EFFORTS), "|")
+def decoding_speeds(picture: Indexed) -> list[float]:
+    """Return the speeds of the efforts, of JPEG XL, and of PNG."""
+    files = [kmc_format.encode(picture, effort=effort) for effort in EFFORTS]
+    jxl = jpeg_xl(picture, effort=9)
+    return in_turn(
+        picture,
+        *(partial(load, file) for file in files),
+        partial(imagecodecs.jpegxl_decode, jxl, numthreads=1),
+        partial(load, png(picture)),
+    )
 
 
-def encoding(numbers: Iterable[int]) -> None:
-    print("\nCoding labels, MP/s (geometric means), against lossless WebP, method 6, quality 100:\n")
-    print("| k | WebP | KMC effort 0 | effort 1 | effort 2 | effort 1 / WebP | effort 2 / WebP |")
-    print("|---" * 7 + "|")
-    for k in (256, 32):
-        speeds: list[list[float]] = [[], [], [], []]
-        for number in numbers:
-            picture = kmc_format.quantize(np.asarray(kodak(number)), k)
-            image = Image.fromarray(picture.expand())
-            jobs = [
-                lambda image=image: image.save(io.BytesIO(), "WEBP", lossless=True, quality=100, method=6)
-            ]
-            jobs += [lambda e=effort, p=picture: codec.encode(p, effort=e, threads=1) for effort in EFFORTS]
-            for job, spent in enumerate(alternate(1, *jobs)):
-                speeds[job].append(picture.labels.size / 1e6 / spent)
-        webp, *own = [mean(speed) for speed in speeds]
-        cells = [
-            f"{webp:.2f}",
-            *(f"{speed:.2f}" for speed in own),
-            f"{own[1] / webp:.0f}",
-            f"{own[2] / webp:.0f}",
-        ]
-        print(f"| {k} |", " | ".join(cells), "|")
+def coding_speeds(picture: Indexed) -> list[float]:
+    """Return the speeds of the efforts, and of PNG."""
+    jobs = (partial(kmc_format.encode, picture, effort=effort) for effort in EFFORTS)
+    return in_turn(picture, *jobs, partial(png, picture))
 
 
-def threads_and_memory(path: str) -> None:
+def table(
+    wanted: argparse.Namespace, peers: tuple[str, ...], speeds_of: Callable[[Indexed], list[float]]
+) -> None:
+    """Print speeds and ratios of a set a row."""
+    efforts = [f"effort {effort}" for effort in EFFORTS]
+    ratios = [f"{effort} / {peer}" for peer in peers for effort in efforts]
+    print("| set |", " | ".join([*efforts, *peers, *ratios]), "|")
+    print("|---" * (1 + len(efforts) + len(peers) + len(ratios)) + "|")
+    for name in wanted.sets:
+        columns = zip(*map(speeds_of, pictures(name, wanted.first)), strict=True)
+        means = [geometric_mean(speeds) for speeds in columns]
+        own, others = means[: len(EFFORTS)], means[len(EFFORTS) :]
+        cells = [*means, *(mean / other for other in others for mean in own)]
+        print(f"| {name} |", " | ".join(map(significant, cells)), "|", flush=True)
+
+
+def decoding(wanted: argparse.Namespace) -> None:
+    """Print how fast files are loaded."""
+    print("\nLoading, MP/s, and ratios to JPEG XL of effort 9 and to PNG:\n")
+    table(wanted, ("JPEG XL", "PNG"), decoding_speeds)
+
+
+def coding(wanted: argparse.Namespace) -> None:
+    """Print how fast labels become files."""
+    print("\nCoding, MP/s, and ratios to Pillow's PNG, optimised:\n")
+    table(wanted, ("PNG",), coding_speeds)
+
+
+def threads(_: argparse.Namespace) -> None:
+    """Print what the large photograph takes with one thread and with two."""
     print("\nThe mosaic of 9.4 MP at k = 32: MP/s on one and two threads, and memory above the labels:\n")
     print("| effort | bytes | coding, 1 | 2 | ratio | decoding, 1 | 2 | ratio | memory of decoding, 1 | 2 |")
     print("|---" * 10 + "|")
     picture = kmc_format.quantize(np.asarray(mosaic()), 32)
-    for effort in (1, 2):
-        data = codec.encode(picture, effort=effort)
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(data)
-        jobs = [lambda t=t, e=effort: codec.encode(picture, effort=e, threads=t) for t in (1, 2)]
-        jobs += [lambda t=t, d=data: decode(d, t) for t in (1, 2)]
-        speeds = [picture.labels.size / 1e6 / seconds for seconds in alternate(3, *jobs)]
-        cells = []
+    for effort in EFFORTS:
+        data = kmc_format.encode(picture, effort=effort)
+        speeds = in_turn(
+            picture,
+            *(partial(kmc_format.encode, picture, effort=effort, threads=count) for count in (1, 2)),
+            *(partial(kmc_format.decode, data, threads=count) for count in (1, 2)),
+        )
+        cells = [str(effort), f"{len(data):,}"]
         for one, two in (speeds[:2], speeds[2:]):
             cells += [f"{one:.1f}", f"{two:.1f}", f"{two / one:.2f}"]
-        for threads in ("1", "2"):
-            command = [sys.executable, "-P", "-c", MEMORY, path, threads]
-            spent = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            cells.append(f"{int(spent) / 1024:.0f} MB")
-        print(f"| {effort} | {len(data):,} |", " | ".join(cells), "|", flush=True)
+        cells += [f"{memory(data, count) / 1e6:.0f} MB" for count in (1, 2)]
+        print("|", " | ".join(cells), "|", flush=True)
+
+
+def memory(data: bytes, count: int) -> int:
+    """Return the most bytes that decoding takes in a new process, without the labels themselves."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "picture.kmc")
+        path.write_bytes(data)
+        command = [sys.executable, "-P", "-c", MEMORY, str(path), str(count)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+TABLES = {"decoding": decoding, "coding": coding, "threads": threads}
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES), help="which tables")
+    wanted = parser.parse_args()
+    os.environ["KMC_THREADS"] = "1"
+    for name in wanted.tables:
+        TABLES[name](wanted)
+    print("\n" + versions("kmc-format", "imagecodecs", "pillow", "numpy"))
 
 
 if __name__ == "__main__":
-    import tempfile
-    from pathlib import Path
-
-    decoding(range(1, 25))
-    encoding((1, 5, 13, 23))
-    with tempfile.TemporaryDirectory() as folder:
-        threads_and_memory(str(Path(folder) / "mosaic.kmc"))
-    print("\n" + versions("kmc-format", "imagecodecs", "pillow", "numpy"))
+    main()

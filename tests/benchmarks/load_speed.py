@@ -12,16 +12,10 @@ from __future__ import annotations
 import io
 import os
 
-from common import alternate, kodak, mosaic, versions
+from common import alternate, kodak, mosaic, saved, versions
 from PIL import Image
 
 import kmc_format
-
-
-def saved(image: Image.Image, name: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, name, **options)
-    return file.getvalue()
 
 
 def as_palette(image: Image.Image) -> Image.Image:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import oxipng
-from common import GRAPHICS, alternate, geometric_mean, kodak, versions
+from common import GRAPHICS, alternate, geometric_mean, kodak, saved, versions
 from PIL import Image
 
 from kmc_format.metrics import psnr, ssim
@@ -46,12 +46,6 @@ class Point(NamedTuple):
 def measured(image: Image.Image, data: bytes, pixels: object = None) -> Point:
     other = np.asarray(Image.open(io.BytesIO(data)).convert(image.mode)) if pixels is None else pixels
     return Point(len(data), min(psnr(image, other), MOST_PSNR), ssim(image, other))
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def kmc(image: Image.Image, quality: int, effort: int = 1) -> Point:

@@ -1,133 +1,234 @@
 """Write the golden files of format version 1, each with its picture as PNG or its pixels as .npy.
 
-    python tests/golden/make.py
+    python -I tests/golden/make.py
 
-Written once, decoded for ever: this leaves alone what exists, even where it would now be coded in
-fewer bytes. Until the package is at 1.0 they may be made anew with a new version of the format.
+``<picture>--<coding>.kmc`` shows ``<picture>.png``. Written once, decoded for ever: this leaves alone what
+exists, even where it would now be coded in fewer bytes. Until the package is at 1.0 they may be made anew
+with a new version of the format. They have to be such that no constant of the codings could be another one:
+tests/test_mutation.py checks it.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from kmc_format import Indexed, _labels, codec, container
+import kmc_format
+from kmc_format import Indexed, _core, codec, container
 from kmc_format.container import Reader
 from kmc_format.indexed import KINDS
 
 FOLDER = Path(__file__).parent / "v1"
+SAMPLES = FOLDER.parent.parent.parent / "sample_images"
+
+RGB, PALETTE, WIDE = KINDS[3], KINDS[5], KINDS[7]
+DRAWN = [(_core.DRAWN, options) for options in range(_core.OPTIONS[_core.DRAWN])]
+PHOTOGRAPHIC = [(_core.PHOTOGRAPHIC, options) for options in range(_core.OPTIONS[_core.PHOTOGRAPHIC])]
+ALL = DRAWN + PHOTOGRAPHIC
+NAMES = {_core.DRAWN: "drawn", _core.PHOTOGRAPHIC: "photographic"}
 
 
-def picture(mode: str, dtype: str, channels: int, k: int, size: tuple[int, int]) -> Indexed:
-    """Make a picture with areas, lines and noise that uses its first and last entry."""
+# --- Pictures -------------------------------------------------------------------------------------
+
+
+def plain_name(kind: Any) -> str:
+    return f"{kind.mode.replace(';', '')}-{kind.channels}"
+
+
+def codebook_of(kind: Any, k: int) -> Any:
+    """Random entries, which no coding can make smaller."""
+    limits = np.iinfo(kind.dtype)
+    if kind.mode == "1":
+        return np.array([[255], [0]], np.uint8)[:k]
+    return np.random.default_rng(k).integers(limits.min, limits.max + 1, (k, kind.channels)).astype(kind.dtype)
+
+
+def regular_codebook(kind: Any, k: int) -> Any:
+    """Entries that step by a constant, which takes a few bytes."""
+    bits = 8 * np.dtype(kind.dtype).itemsize
+    steps = np.arange(k)[:, None] * [7, 3, 250, 1][: kind.channels] << bits - 8
+    return (steps & (1 << bits) - 1).astype(f"u{bits // 8}").view(kind.dtype)
+
+
+def areas(k: int, size: tuple[int, int] = (15, 11), zoom: int = 1) -> Any:
+    """Labels in areas and lines with noise, the first and last label among them."""
     rng = np.random.default_rng(k)
-    limits = np.iinfo(dtype)
-    codebook = rng.integers(limits.min, limits.max + 1, (k, channels)).astype(dtype)
-    if mode == "1":
-        codebook = np.array([[255], [0]], np.uint8)[:k]
     width, height = size
     y, x = np.mgrid[0:height, 0:width]
     labels = (x // 3 + y // 4) % min(k, 7)
     labels = np.where(rng.random((height, width)) < 0.2, rng.integers(0, k, (height, width)), labels)
     labels[0, 0], labels[-1, -1] = 0, k - 1
-    return Indexed(codebook, labels, mode)
+    return np.kron(labels, np.ones((zoom, zoom), int))
 
 
-def cases() -> dict[str, bytes]:
-    files = {}
-    for kind in KINDS:
-        for k in (1, 2, 3, 16, 17, 256, 257, 4096):
-            if k <= kind.max_k and (k in (2, 17, 256) or kind.mode == "RGB"):
-                name = f"{kind.mode.replace(';', '')}-{kind.channels}-k{k}"
-                files[name] = codec.encode(picture(*kind, k, (29, 23)))
-    rgb = KINDS[3]
-    files["RGB-3-k65536"] = codec.encode(picture(*rgb, 65536, (29, 23)))
-    for size in ((1, 1), (1, 50), (50, 1)):
-        files["RGB-3-k5-{}x{}".format(*size)] = codec.encode(picture(*rgb, 5, size))
-    files["RGB-3-k9-tiles"] = codec.encode(picture(*rgb, 9, (29, 23)), tile=(8, 10))
-    metadata = codec.Metadata(icc_profile=b"icc", exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
-    files["RGB-3-k4-metadata"] = codec.encode(picture(*rgb, 4, (29, 23)), metadata=metadata)
-    files["RGB-3-k4-rdo"] = codec.encode(picture(*rgb, 4, (29, 23)), metadata=codec.Metadata(rdo=12.5))
-    for mode, dtype, channels in KINDS[1:]:
-        steps = (
-            np.arange(90)[:, None] * [7, 3, 250, 1][:channels] * 255 ** (np.dtype(dtype).itemsize - 1)
-        ) & (2 ** (8 * np.dtype(dtype).itemsize) - 1)
-        codebook = steps.astype(f"u{np.dtype(dtype).itemsize}").view(dtype)
-        regular = Indexed(codebook, picture(mode, dtype, channels, 90, (29, 23)).labels, mode)
-        files[f"{mode.replace(';', '')}-{channels}-k90-regular"] = codec.encode(regular)
-    for k in (4, 256, 300):
-        noise = np.random.default_rng(k).integers(0, k, (3, 5))
-        noise[0, 0] = k - 1
-        files[f"RGB-3-k{k}-noise"] = codec.encode(Indexed(picture(*rgb, k, (2, 2)).codebook, noise))
-    ids = picture(*KINDS[7], 600, (29, 23))
-    files["I16-1-k600-tiles-metadata"] = codec.encode(ids, tile=(11, 9), metadata=metadata)
-    palette = picture(*KINDS[5], 30, (29, 23))
-    files["P-3-k30-clear"] = codec.encode(palette, metadata=codec.Metadata(transparency=3))
-    files["P-3-k30-alphas"] = codec.encode(palette, metadata=codec.Metadata(transparency=b"\x00\x80\xff\x40"))
-    return files
+def picture(kind: Any, k: int, size: tuple[int, int] = (15, 11), zoom: int = 1) -> Indexed:
+    return Indexed(codebook_of(kind, k), areas(k, size, zoom), kind.mode)
 
 
-def modelled(indexed: Indexed, model: int) -> bytes:
-    """Code one tile by a model, though another coding may be shorter."""
+def sample(name: str, box: tuple[int, int, int, int], k: int, codebook: Any = None) -> Indexed:
+    """A part of a sample image in k colours."""
+    with Image.open(SAMPLES / f"{name}.png") as image:
+        part = np.asarray(image.convert("RGB").crop(box))
+    return kmc_format.quantize(part, codebook=codebook) if codebook is not None else kmc_format.quantize(part, k)
+
+
+def text(size: tuple[int, int], colours: int) -> Indexed:
+    """Lines of text: in two colours, or anti-aliased in more."""
+    image = Image.new("L", size, 255)
+    draw = ImageDraw.Draw(image)
+    draw.fontmode = "1" if colours == 2 else "L"
+    font = ImageFont.load_default(9 if colours == 2 else 11)
+    words = "the codebook of a picture and labels, tile by tile: each label is a number below k; ".split(" ")
+    line = iter(words * 99)
+    for y in range(2, size[1] - 6, 12):
+        x = 3.0
+        while x < size[0] - 20:
+            word = next(line) + " "
+            draw.text((round(x), y), word, 0, font)
+            x += draw.textlength(word, font)
+    return kmc_format.quantize(np.asarray(image), colours)
+
+
+def discs(k: int, size: tuple[int, int]) -> Indexed:
+    """A mask of many objects, numbered as they come; its codebook tells nothing."""
+    rng = np.random.default_rng(k)
+    width, height = size
+    labels = np.zeros((height, width), int)
+    y, x = np.mgrid[0:height, 0:width]
+    for label in range(1, k):
+        column, row, radius = rng.integers(0, width), rng.integers(0, height), rng.integers(3, 14)
+        labels[(x - column) ** 2 + (y - row) ** 2 < radius**2] = label
+    return Indexed(np.arange(k, dtype=np.uint16)[:, None], labels, WIDE.mode)
+
+
+def lattice(*steps: int) -> Any:
+    """A codebook of all colours of a lattice, which takes a few bytes."""
+    levels = [np.linspace(0, 255, n).astype(np.uint8) for n in steps]
+    return np.stack(np.meshgrid(*levels, indexing="ij"), axis=-1).reshape(-1, len(steps))
+
+
+def noise(k: int) -> Indexed:
+    labels = np.random.default_rng(k).integers(0, k, (3, 5))
+    labels[0, 0] = k - 1
+    return Indexed(codebook_of(RGB, k), labels)
+
+
+def smooth(channels: int, k: int) -> Indexed:
+    """A codebook of colours that change little from one to the next."""
+    ramp = np.arange(k)[:, None] * [3, 2, 1, 7] // 40 % 256
+    return Indexed(ramp[:, :channels].astype(np.uint8), areas(k, (19, 13)))
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def coded(indexed: Indexed, coding: int, options: int) -> bytes:
+    """Code one tile in one way, though another may be shorter."""
     order = codec.coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
-    payload = bytes([model]) + _labels.encode_labels(numbers, order.colours, model, 16 * numbers.size + 16)
+    labels = _core.encode_labels(numbers, order.colours, coding, options, 16 * numbers.size + 64) or b""
     packed = codec.encode(indexed, effort=0)
     header = codec.read_header(Reader(io.BytesIO(packed)))
-    return packed[: header.front.start] + container.pack_chunk(codec.LABELS_MODELLED, payload)
+    return packed[: header.front.start] + container.pack_chunk(coding, bytes([options]) + labels)
 
 
-def modelled_cases() -> dict[str, bytes]:
-    """Pictures on both sides of every change in the models, and all models."""
-    files = {}
-    rgb = KINDS[3]
-    models = sorted(codec._KNOWN_MODELS)
-    for n, k in enumerate((1, 2, 3, 16, 17, 32, 33, 256, 257, 4096, 4097, 65536)):
-        for model in (models[n % 5], models[5 + n % 5]):
-            files[f"RGB-3-k{k}-model{model}"] = modelled(picture(*rgb, k, (29, 23)), model)
-    for model in models:
-        for size in ((1, 1), (1, 50), (50, 1), (2, 2)):
-            files["RGB-3-k5-{}x{}-model{}".format(*size, model)] = modelled(picture(*rgb, 5, size), model)
-        for k in (6, 25, 60, 400):
-            areas = picture(*rgb, k, (13, 9))
-            areas = Indexed(areas.codebook, np.kron(areas.labels, np.ones((3, 3), int)), "RGB")
-            files[f"RGB-3-k{k}-areas-model{model}"] = modelled(areas, model)
+def in_codings(name: str, indexed: Indexed, codings: list[tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
+    for coding, options in codings:
+        yield f"{name}--{NAMES[coding]}{options}", coded(indexed, coding, options)
+
+
+def kinds() -> Iterator[tuple[str, bytes]]:
+    """All pixel formats, with codebooks of either coding."""
     for kind in KINDS:
-        for model in (0, 2, 8, 12):
-            name = f"{kind.mode.replace(';', '')}-{kind.channels}-model{model}"
-            files[name] = modelled(picture(*kind, min(60, kind.max_k), (29, 23)), model)
+        for k in (1, 2, 17, 256):
+            if k <= kind.max_k and (k > 2 or kind.mode in ("1", "RGB")):
+                yield f"{plain_name(kind)}-k{k}--default", codec.encode(picture(kind, k))
+        few = picture(kind, min(60, kind.max_k))
+        yield from in_codings(f"{plain_name(kind)}-k60", few, [DRAWN[0], DRAWN[7], *PHOTOGRAPHIC])
+        if kind.mode != "1":
+            regular = Indexed(regular_codebook(kind, 90), areas(90), kind.mode)
+            yield f"{plain_name(kind)}-k90-regular--default", codec.encode(regular)
+    for channels in (2, 3, 4):
+        for k in (20, 300, 3000):
+            yield f"colours-{channels}-k{k}-ramp--default", codec.encode(smooth(channels, k))
+
+
+def containers() -> Iterator[tuple[str, bytes]]:
+    """Tiles, metadata, and what is packed."""
+    for k in (2, 3, 16, 200, 300):
+        yield f"k{k}--packed", codec.encode(picture(RGB, k), effort=0)
+        yield f"k{k}-noise--packed", codec.encode(noise(k))
+    metadata = codec.Metadata(icc_profile=b"icc", exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
+    yield "k9-tiles--default", codec.encode(picture(RGB, 9, (29, 23)), tile=(8, 10))
+    yield "k4-metadata--default", codec.encode(picture(RGB, 4), metadata=metadata)
+    yield "k4-rdo--default", codec.encode(picture(RGB, 4), metadata=codec.Metadata(rdo=12.5))
+    ids = picture(WIDE, 600, (29, 23))
+    yield "I16-k600-tiles-metadata--default", codec.encode(ids, tile=(11, 9), metadata=metadata)
+    palette = picture(PALETTE, 30)
+    for name, transparency in (("clear", 3), ("alphas", b"\x00\x80\xff\x40")):
+        given = codec.Metadata(transparency=transparency)
+        yield f"P-k30-{name}--default", codec.encode(palette, metadata=given)
     for effort in (1, 2):
-        areas = picture(*rgb, 40, (61, 47))
-        areas = Indexed(areas.codebook, np.kron(areas.labels, np.ones((3, 3), int)), "RGB")
-        files[f"RGB-3-k40-tiles-effort{effort}"] = codec.encode(areas, effort=effort, tile=(50, 40))
-    ramp = np.arange(3000)[:, None] * [3, 2, 1, 7] // 40 % 256
-    for k in (20, 300, 3000):
-        for channels in (2, 3, 4):
-            codebook = ramp[:k, :channels].astype(np.uint8)
-            smooth = Indexed(codebook, picture(*rgb, k, (19, 13)).labels)
-            files[f"{smooth.mode}-{channels}-k{k}-ramp"] = codec.encode(smooth)
-    return files
+        many = picture(RGB, 40, (61, 47), zoom=3)
+        yield f"k40-tiles--effort{effort}", codec.encode(many, effort=effort, tile=(50, 40))
 
 
-def reference(data: bytes) -> Image.Image:
-    """Open a file as Pillow sees it, in a form PNG can hold exactly."""
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
+def shapes() -> Iterator[tuple[str, bytes]]:
+    """Pictures of few pixels, and numbers of labels on both sides of every change in the codings."""
+    for size in ((1, 1), (1, 50), (50, 1), (2, 2), (9, 2)):
+        yield from in_codings("k5-{}x{}".format(*size), picture(RGB, 5, size), ALL)
+    edges = (1, 2, 3, 8, 9, 16, 17, 32, 33, 256, 257, 1024, 1025, 4096, 4097, 32768, 32769, 65536)
+    for n, k in enumerate(edges):
+        several = Indexed(regular_codebook(RGB, k), areas(k), RGB.mode)
+        yield from in_codings(f"k{k}", several, [DRAWN[n % 4], DRAWN[4 + n % 4], *PHOTOGRAPHIC])
+    for k in (6, 25, 60, 400):
+        yield from in_codings(f"k{k}-areas", picture(RGB, k, (13, 9), zoom=3), DRAWN)
 
 
-if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for name, data in (cases() | modelled_cases()).items():
-        path = FOLDER / f"{name}.kmc"
-        if path.exists():
-            continue
-        path.write_bytes(data)
-        image = reference(data)
+def drawn() -> Iterator[tuple[str, bytes]]:
+    yield from in_codings("text-k2", text((200, 150), 2), DRAWN)
+    yield from in_codings("text-k16", text((140, 90), 16), DRAWN)
+    yield from in_codings("mask-k300", discs(300, (160, 110)), DRAWN)
+    yield from in_codings("map-k40", sample("map", (150, 90, 260, 170), 40), DRAWN)
+    yield from in_codings("screenshot-k200", sample("screenshot", (120, 100, 230, 180), 200), DRAWN)
+    yield from in_codings("pixel-art-k16", sample("pixel-art", (0, 0, 100, 80), 16), DRAWN)
+
+
+def photographic() -> Iterator[tuple[str, bytes]]:
+    for k in (5, 8, 20, 60, 256):
+        crop = sample("photograph", (200, 100, 264, 148), k)
+        yield from in_codings(f"photograph-k{k}", crop, PHOTOGRAPHIC)
+    for steps in ((9, 9, 7), (19, 18, 15), (35, 35, 33)):
+        crop = sample("photograph", (200, 100, 240, 130), 0, lattice(*steps))
+        yield from in_codings(f"photograph-k{crop.k}", crop, [*PHOTOGRAPHIC, DRAWN[3], DRAWN[4]])
+
+
+PARTS: list[Callable[[], Iterator[tuple[str, bytes]]]] = [kinds, containers, shapes, drawn, photographic]
+
+
+def save_reference(data: bytes, path: Path) -> None:
+    """Save the picture that Pillow sees in a form that holds it exactly."""
+    with Image.open(io.BytesIO(data)) as image:
         if image.mode == "I":
             np.save(path.with_suffix(".npy"), np.asarray(image))
         else:
-            image.save(path.with_suffix(".png"))
+            image.save(path.with_suffix(".png"), optimize=True)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for part in PARTS:
+        for name, data in part():
+            path = FOLDER / f"{name}.kmc"
+            if not path.exists():
+                path.write_bytes(data)
+                save_reference(data, FOLDER / name.split("--")[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kmc_format import _labels, container
+from kmc_format import _core, container
 from kmc_format.container import SIGNATURE, pack_chunk, pack_varint
 
 GREY, RGB, PALETTE, BILEVEL = 1, 3, 5, 0
-TILED, DEFLATED, MODELLED = 0x80, 0x10, 0x20
+TILED, MODELLED = 0x80, 0x10
+DRAWN, PHOTOGRAPHIC = _core.DRAWN, _core.PHOTOGRAPHIC
 TILE = pack_chunk(0, b"\x10")  # three labels of two bits: 0 1 0
 ENTRIES = bytes([10, 20, 30])
 
@@ -44,8 +45,30 @@ def deflate(data):
     return compressor.compress(data) + compressor.flush()
 
 
+def blank(k, shape):
+    return header(RGB, *shape, k, codebook=bytes(3 * k))
+
+
+def tile_of(coding, options, k, shape, cut=None, more=b""):
+    """A tile of noise whose payload is cut, or followed by more."""
+    numbers = np.random.default_rng(k).integers(0, k, shape, np.uint16)
+    coded = _core.encode_labels(numbers, np.zeros((k, 4), np.uint8), coding, options, 2**14)
+    return blank(k, shape) + pack_chunk(coding, bytes([options]) + coded[:cut] + more)
+
+
+def tile_with_no_label(coding, options, k):
+    """A tile with bytes that spell a label which is not below k."""
+    shape, names = (4, 4), np.arange(k, dtype=np.uint16)
+    for seed in range(100_000):
+        data = np.random.default_rng(seed).bytes(24)
+        labels = np.zeros(shape, np.uint16)
+        if _core.decode_labels(data, labels, names, np.zeros((k, 4), np.uint8), coding, options) == "label":
+            return blank(k, shape) + pack_chunk(coding, bytes([options]) + data)
+    raise RuntimeError(f"no bytes found for coding {coding}, options {options}, k = {k}")
+
+
 GOOD = header() + TILE
-BILEVEL_GREY = _labels.encode_codebook(np.array([[0], [128]], np.uint32), 8)
+BILEVEL_GREY = _core.encode_codebook(np.array([[0], [128]], np.uint32), 8)
 
 CASES = {
     "signature_jpeg": b"\xff\xd8\xff\xe0" + bytes(60),
@@ -73,13 +96,15 @@ CASES = {
     "k_3-bilevel": header(BILEVEL, codebook=b"\x00\xff\xff") + TILE,
     "k_257-grey": header(k=257, codebook=bytes(257)) + TILE,
     "k_257-palette": header(PALETTE, k=257, codebook=bytes(771)) + TILE,
-    "k_65537": header(RGB | DEFLATED, k=65537) + TILE,
+    "k_65537": header(RGB | MODELLED, k=65537) + TILE,
     "pixel-format_15": header(15) + TILE,
+    "codebook-coding_2": header(0x20 | GREY) + TILE,
     "codebook-coding_7": header(0x70 | GREY) + TILE,
     "codebook-length_short": header(codebook=b"\x00\x01") + TILE,
     "codebook-length_long": header(codebook=bytes(12)) + TILE,
     "codebook-length_over-4k": header(codebook=bytes(13)) + TILE,
-    "codebook-length_modelled": header(MODELLED | GREY, codebook=b"\xff" * 12) + TILE,
+    "codebook-length_modelled": header(MODELLED | GREY, codebook=bytes(11) + b"\1") + TILE,
+    "codebook-length_modelled-start": header(MODELLED | GREY, codebook=b"\xff" * 8) + TILE,
     "codebook-value_modelled-bilevel": header(MODELLED | BILEVEL, k=2, codebook=BILEVEL_GREY) + TILE,
     "codebook-value_bilevel": header(BILEVEL, k=2, codebook=b"\x00\x80") + pack_chunk(0, b"\x40"),
     "tile-size_0": header(GREY | TILED, tile=(0, 1)) + index(7) + TILE,
@@ -122,24 +147,35 @@ CASES = {
     "metadata-value_transparency-empty": header(PALETTE, codebook=bytes(9))
     + pack_chunk(container.TRANSPARENCY, b"")
     + TILE,
+    "label-coding_3": header() + pack_chunk(3, b"\x00\x10"),
     "label-coding_31": header() + pack_chunk(31, b"\x10"),
     "labels-length_long": header() + pack_chunk(0, b"\x10\x00"),
-    "labels-length_modelled": header() + pack_chunk(1, bytes(20)),
-    "labels-length_modelled-rich": header() + pack_chunk(1, b"\x0b" + bytes(20)),
-    "labels-model_empty": header() + pack_chunk(1, b""),
-    "labels-model_5": header() + pack_chunk(1, b"\x05"),
-    "labels-model_13": header() + pack_chunk(1, b"\x0d"),
-    "labels-model_128": header() + pack_chunk(1, b"\x80\x00"),
+    "labels-length_drawn": header() + pack_chunk(DRAWN, bytes(20) + b"\1"),
+    "labels-length_drawn-rich": header() + pack_chunk(DRAWN, b"\7" + bytes(20) + b"\1"),
+    "labels-length_drawn-start": header() + pack_chunk(DRAWN, b"\0" + b"\xff" * 8),
+    "labels-length_photographic-short": header() + pack_chunk(PHOTOGRAPHIC, bytes(5)),
+    "labels-length_photographic-cut": tile_of(PHOTOGRAPHIC, 0, 300, (8, 8), cut=-2),
+    "labels-length_photographic-long": tile_of(PHOTOGRAPHIC, 0, 300, (8, 8), more=bytes(2)),
+    "labels-length_photographic-byte": tile_of(PHOTOGRAPHIC, 1, 5, (8, 8), more=bytes(1)),
+    "labels-model_drawn-empty": header() + pack_chunk(DRAWN, b""),
+    "labels-model_drawn-8": header() + pack_chunk(DRAWN, b"\x08"),
+    "labels-model_drawn-128": header() + pack_chunk(DRAWN, b"\x80\x00"),
+    "labels-model_photographic-empty": header() + pack_chunk(PHOTOGRAPHIC, b""),
+    "labels-model_photographic-2": header() + pack_chunk(PHOTOGRAPHIC, b"\x02" + bytes(16)),
     "deflate_garbage": header(width=300) + pack_chunk(0, b"\xff" * 20),
     "deflate_empty": header() + pack_chunk(0, b""),
     "deflate_bomb": header(width=300) + pack_chunk(0, deflate(bytes(50_000))),
     "deflate_short": header(width=300) + pack_chunk(0, deflate(bytes(74))),
     "deflate_cut": header(width=300) + pack_chunk(0, deflate(bytes(75))[:-1]),
     "deflate_trailing": header(width=300) + pack_chunk(0, deflate(bytes(75)) + b"\0"),
-    "deflate_codebook": header(GREY | DEFLATED, codebook=b"\xff\xff\xff") + TILE,
     "label_3-of-3": header() + pack_chunk(0, b"\x1c"),
-    "label_modelled": header() + pack_chunk(1, b"\x00" + b"\xff" * 8),
-    "label_modelled-rich": header(RGB, k=300, codebook=bytes(900)) + pack_chunk(1, b"\x08" + b"\xff" * 8),
+    **{
+        f"label_{name}-{options}-k{k}": tile_with_no_label(coding, options, k)
+        for name, coding, options, k in (
+            *(("drawn", DRAWN, options, k) for options, k in ((0, 3), (1, 5), (7, 20), (4, 40), (6, 300))),
+            *(("photographic", PHOTOGRAPHIC, options, k) for options, k in ((0, 3), (1, 20), (0, 40), (1, 300))),
+        )
+    },
 }
 
 if __name__ == "__main__":

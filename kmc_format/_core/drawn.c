@@ -1,0 +1,181 @@
+#include "drawn_model.h"
+
+#include <stdlib.h>
+
+#include "machine.h"
+
+/* The logistic function in steps of 1/16 nat, in the middle of each, by multiplication with exp(-1/16). */
+static void make_logistic(Drawn *drawn) {
+    uint16_t *middle = drawn->logistic + UNLIMITED;
+    uint64_t power = UINT64_C(4162817722); /* exp(-1/32) in 2^-32 */
+    for (int i = 0; i < UNLIMITED; i++) {
+        if (i >= STEEPEST) {
+            middle[i] = middle[STEEPEST - 1];
+            middle[-1 - i] = middle[-STEEPEST];
+            continue;
+        }
+        const uint32_t p = (uint32_t)((UINT64_C(1) << 48) / ((UINT64_C(1) << 32) + power));
+        middle[i] = (uint16_t)min_int((int32_t)p, 65533);
+        middle[-1 - i] = (uint16_t)(65536 - middle[i]);
+        power = power * UINT64_C(4034753694) >> 32;
+    }
+}
+
+static void choose_shape(Drawn *drawn) {
+    const int k = drawn->k;
+    drawn->lane_bits = (k > 16 && k <= 32) || (k > 256 && k <= 1024) || (k > 4096 && k <= 32768) ? 5 : 4;
+    drawn->lanes = 1 << drawn->lane_bits;
+    drawn->digits = drawn->nodes = 1;
+    for (int reach = drawn->lanes; reach < k; reach <<= drawn->lane_bits) {
+        drawn->nodes = drawn->nodes * drawn->lanes + 1;
+        drawn->digits++;
+    }
+}
+
+static void forget(Drawn *drawn) {
+    AdaptiveBit *bits = (AdaptiveBit *)drawn->adaptive;
+    range_forget(bits, sizeof(Adaptive) / sizeof *bits);
+    for (int i = 0; i < 512; i++) drawn->list_visits[i] = 1;
+    for (int n = 1; n < 256; n++) drawn->rates[n] = (int16_t)isqrt((UINT32_C(1) << 24) / (uint32_t)n);
+    for (int i = 0; i < drawn->k; i++) drawn->unseen[i >> 6] |= (uint64_t)1 << (i & 63);
+    drawn->unseen_count = drawn->k > 16 ? drawn->k : 0;
+    for (int i = 0; i < 4; i++) drawn->changes[0][i] = drawn->width + 1;
+    if (!(drawn->options & DRAWN_RICH)) return;
+    for (int i = 0; i < 8 * RICH_ROWS * DIGITS; i++) drawn->row_weights[i] = 3 << 15;
+    for (int q = 0; q < QUESTIONS; q++) {
+        for (int i = 0; i < 64; i++) {
+            for (int j = 0; j < MOST_CELLS; j++) drawn->refinement->by_pattern[q][i][j] = 1 << 15;
+            for (int j = 0; j < 24; j++) {
+                drawn->refinement->curves[q][i][j] = drawn->logistic[UNLIMITED + 16 * j - STEEPEST];
+            }
+        }
+    }
+}
+
+/* Tables are parts of a block. Before there is one, this counts what they take. */
+typedef struct {
+    char *base;
+    size_t used;
+} Block;
+
+static void *take(Block *block, size_t count, size_t size) {
+    void *part = block->base ? block->base + block->used : NULL;
+    block->used += (count * size + 63) / 64 * 64;
+    return part;
+}
+
+/* Rows of logits need no zeros, as their visits tell whether they are there. */
+static void place_rows(Drawn *drawn, Block *zeros, Block *others) {
+    const int rich = drawn->options & DRAWN_RICH, count = rich ? RICH_ROWS : LEAN_ROWS, singles = rich ? 7 : 3;
+    const size_t most = (size_t)1 << ROW_BITS, own = (size_t)drawn->k * (size_t)drawn->nodes;
+    for (int i = 0; i < count; i++) {
+        const size_t rows = i < singles && drawn->digits <= 2 ? own : most;
+        drawn->rows[i] = take(others, rows << drawn->lane_bits, sizeof(int16_t));
+        drawn->visits[i] = take(zeros, rows, 1);
+    }
+}
+
+static void place_tables(Drawn *drawn, Block *zeros, Block *others) {
+    const int rich = drawn->options & DRAWN_RICH, match = drawn->options & DRAWN_MATCH;
+    const size_t cells = (rich ? RICH_CELLS : match ? LEAN_MATCH_CELLS : LEAN_CELLS) + (match ? MATCH_CELLS : 0);
+    const size_t columns = (size_t)drawn->width, matches = match ? (size_t)1 << drawn->match_bits : 0;
+    for (size_t i = 0; i < cells; i++) {
+        drawn->features[i] = take(zeros, (size_t)QUESTIONS << (64 - drawn->slot_shift), sizeof(Cell));
+    }
+    drawn->zone_cells = take(zeros, ZONE_CELLS * ZONE_SLOTS, sizeof(Cell));
+    drawn->list_rows = take(zeros, 512 * 16, sizeof(int16_t));
+    drawn->unseen = take(zeros, (size_t)drawn->k / 64 + 1, sizeof(uint64_t));
+    drawn->lines = take(zeros, LINES * (columns + 2 * MARGIN), sizeof(uint16_t));
+    for (int i = 0; i < 2; i++) drawn->changes[i] = take(zeros, columns + 8, sizeof(int32_t));
+    drawn->refinement = take(zeros, rich ? 1 : 0, sizeof(Refinement));
+    drawn->near_matches = take(zeros, matches, sizeof(Expectation));
+    drawn->far_matches = take(zeros, matches, sizeof(Expectation));
+    drawn->zone_matches = take(zeros, matches, sizeof(ZoneExpectation));
+    drawn->columns = take(zeros, match ? columns + 2 * MARGIN : 0, sizeof(uint32_t));
+    drawn->adaptive = take(others, 1, sizeof(Adaptive));
+    drawn->list_visits = take(others, 512, 1);
+    drawn->row_weights = take(others, rich ? 8 * RICH_ROWS * DIGITS : 0, sizeof(int32_t));
+    place_rows(drawn, zeros, others);
+}
+
+/* A block whose parts begin where lines of the cache do. */
+static void align(Block *block, void *memory) {
+    block->base = (char *)memory + (64 - ((uintptr_t)memory & 63));
+    block->used = 0;
+}
+
+/* Two blocks for all tables; returns 0 if there is no memory. Pages of zeros cost nothing before they are touched. */
+static int allocate(Drawn *drawn) {
+    Block zeros = {NULL, 0}, others = {NULL, 0};
+    place_tables(drawn, &zeros, &others);
+    drawn->blocks[0] = calloc(zeros.used + 64, 1);
+    drawn->blocks[1] = malloc(others.used + 64);
+    if (!drawn->blocks[0] || !drawn->blocks[1]) return 0;
+    align(&zeros, drawn->blocks[0]);
+    align(&others, drawn->blocks[1]);
+    place_tables(drawn, &zeros, &others);
+    drawn->line = drawn->lines + 3 * drawn->stride + MARGIN;
+    drawn->columns += MARGIN;
+    for (int i = 0; i < 2; i++) drawn->changes[i] += 4;
+    return 1;
+}
+
+static void close_drawn(Drawn *drawn) {
+    free(drawn->blocks[0]);
+    free(drawn->blocks[1]);
+}
+
+/* Makes the tables; returns 0 if there is no memory. */
+static int open_drawn(Drawn *drawn, int width, int height, int k, const uint8_t *colours, int options) {
+    memset(drawn, 0, offsetof(Drawn, logistic));
+    drawn->width = width, drawn->height = height, drawn->k = k, drawn->options = options, drawn->colours = colours;
+    drawn->stride = width + 2 * MARGIN;
+    choose_shape(drawn);
+    const int rich = options & DRAWN_RICH, length = log2_floor64((uint64_t)width * (uint64_t)height);
+    drawn->slot_shift = 64 - (rich ? clamp_int(length - 3, 8, 16) : clamp_int(length - 6, 8, 13));
+    drawn->match_bits = rich ? clamp_int(length - 1, 8, 20) : clamp_int(length - 3, 8, 18);
+    if (!allocate(drawn)) return 0;
+    make_logistic(drawn);
+    forget(drawn);
+    return 1;
+}
+
+typedef int (*DrawnCoder)(Drawn *drawn, int decoding);
+
+static DrawnCoder choose_coder(void) {
+#ifdef KMC_HAS_AVX2
+    if (machine_path() == MACHINE_BEST && machine_has_avx2()) return kmc_drawn_code_avx2;
+#endif
+    return machine_path() == MACHINE_PLAIN ? kmc_drawn_code_plain : kmc_drawn_code_base;
+}
+
+size_t kmc_drawn_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours, int options,
+                        uint8_t *out, size_t room) {
+    Drawn drawn;
+    size_t length = SIZE_MAX;
+    uint8_t *coded = malloc(room + RANGE_SLACK);
+    if (open_drawn(&drawn, width, height, k, colours, options) && coded) {
+        drawn.known = labels;
+        range_start_coding(&drawn.coder, coded, room + RANGE_SLACK);
+        choose_coder()(&drawn, 0);
+        length = range_finish(&drawn.coder);
+        length = length > room ? 0 : length;
+        memcpy(out, coded, length);
+    }
+    free(coded);
+    close_drawn(&drawn);
+    return length;
+}
+
+int kmc_drawn_decode(const uint8_t *data, size_t length, const Plane *plane, int height, int k,
+                     const uint8_t *colours, int options) {
+    Drawn drawn;
+    int result = DRAWN_MEMORY;
+    if (open_drawn(&drawn, (int)plane->width, height, k, colours, options)) {
+        drawn.plane = *plane;
+        result = range_start_decoding(&drawn.coder, data, length) ? choose_coder()(&drawn, 1) : DRAWN_LENGTH;
+        if (result == DRAWN_OK && !range_used_up(&drawn.coder)) result = DRAWN_LENGTH;
+    }
+    close_drawn(&drawn);
+    return result;
+}

@@ -1,0 +1,198 @@
+/* The label coding for drawn pictures, for one implementation of lanes.h: included once for each, which names its
+   entry DRAWN_CODE. Coder and decoder are the same functions with a constant `decoding`. */
+#include "drawn_model.h"
+#include "lanes.h"
+
+#include "drawn_neighbours.h"
+#include "drawn_quads.h"
+
+/* Constants, so that each kind of coding has loops of its own. */
+typedef struct {
+    int list, match, rich, decoding;
+} Coding;
+
+/* What is known while a row is coded. The coder is a copy, which nothing else points to and so may stay in registers. */
+typedef struct {
+    RangeCoder coder;
+    uint16_t *line;         /* the row's first label; the row above is `stride` before it */
+    ptrdiff_t stride;
+    int x, broke;           /* where we are; where a zone ended last in this row */
+    uint32_t past;          /* whether the last three labels were those left of them, the last in bit 0 */
+    const int32_t *above;   /* the next change in the row above */
+    int32_t *last;          /* after the last change in this row */
+    int last_listed;        /* whether the last label that was looked for in the list was there */
+} Row;
+
+/* A place in a table of expectations, and the bits that tell a context from others there. */
+typedef struct {
+    Expectation *at;
+    uint32_t check;
+} Match;
+
+/* What a pixel was asked about. */
+typedef struct {
+    int ended;              /* whether it ends a zone */
+    Match near, far;
+    int expected;           /* the label that was expected, or -1 */
+    uint32_t likely, times; /* what came last with these neighbours, and how often */
+} Asked;
+
+/* Functions that are no part of a row's use the coder in Drawn. */
+ALWAYS_INLINE void lend_coder(Drawn *drawn, const RangeCoder *coder) {
+    drawn->coder.range = coder->range;
+    drawn->coder.code = coder->code;
+    drawn->coder.at = coder->at;
+}
+
+ALWAYS_INLINE void take_coder(const Drawn *drawn, RangeCoder *coder) {
+    coder->range = drawn->coder.range;
+    coder->code = drawn->coder.code;
+    coder->at = drawn->coder.at;
+}
+
+ALWAYS_INLINE Around look_around(const Row *row) {
+    const uint16_t *o = row->line + row->x, *a = o - row->stride, *b = a - row->stride;
+    const Around around = {o, a, b, b - row->stride, o[-1], a[0], a[1], a[-1], o[-2], b[0]};
+    return around;
+}
+
+/* The cells of a feature's context, one for each question. */
+ALWAYS_INLINE Cell *find_slot(const Drawn *drawn, int feature, uint64_t context) {
+    return drawn->features[feature] + QUESTIONS * (size_t)(context * SPREAD >> drawn->slot_shift);
+}
+
+#include "drawn_cells.h"
+#include "drawn_matches.h"
+#include "drawn_zones.h"
+#include "drawn_questions.h"
+#include "drawn_rows.h"
+#include "drawn_unseen.h"
+#include "drawn_near.h"
+
+/* Codes one label, or a zone and the label that ends it. Returns 0 if a label is not below k. */
+ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
+    while (*row->above <= row->x) row->above++;
+    Around at = look_around(row);
+    Asked asked = {0, {NULL, 0}, {NULL, 0}, -1, 0, 0};
+    Zone zone = {0, 0, 0, 0, NULL, -1, 0, 0};
+    const int length = *row->above - 1 - row->x;
+    int found = -1;
+    if (length > (c.rich ? 8 : 0) && at.W == at.N && at.NW == at.N) {
+        if (!code_zone(drawn, row, &at, length, &zone, c)) return 1;
+        at = look_around(row);
+        asked.ended = 1;
+        if (c.match && zone.end == row->x - zone.begun) found = code_expected_end(drawn, row, &at, &zone, &asked, c.decoding);
+    }
+    const int begun = row->last[-1];
+    uint32_t label = found >= 0 ? (uint32_t)found : c.decoding ? 0 : *at.o;
+    if (found < 0) label = code_label(drawn, row, &at, &asked, label, c);
+    if (UNLIKELY(label >= (uint32_t)drawn->k)) return 0;
+    if (c.match && asked.ended) learn_end(&zone, row, begun, label);
+    if (c.match && !asked.ended) {
+        learn_match(asked.near.at, label);
+        learn_match(asked.far.at, label);
+    }
+    row->line[row->x] = (uint16_t)label;
+    if (label != at.W) *row->last++ = row->x;
+    row->past = (row->past << 1 | (label == at.W)) & 7;
+    row->x++;
+    return 1;
+}
+
+ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
+    row->line = drawn->line;
+    for (int i = 1; i <= MARGIN; i++) row->line[-i] = *(row->line - row->stride);
+    row->x = 0;
+    row->broke = -63;
+    row->past = 7;
+    row->above = drawn->changes[0];
+    row->last = drawn->changes[1];
+    while (row->x < drawn->width) {
+        if (!code_next(drawn, row, c)) return 0;
+    }
+    for (int i = 0; i < 4; i++) row->last[i] = drawn->width + 1;
+    int32_t *changes = drawn->changes[0];
+    drawn->changes[0] = drawn->changes[1];
+    drawn->changes[1] = changes;
+    return 1;
+}
+
+/* Fills row y of the plane; where eight labels are those above, so are the plane's items. */
+ALWAYS_INLINE void put_changes(const Plane *plane, size_t y, const uint16_t *line, const uint16_t *above) {
+    const size_t width = plane->width;
+    uint8_t *bytes = (uint8_t *)plane->items + y * width;
+    uint16_t *words = (uint16_t *)plane->items + y * width;
+    size_t x = 0;
+    for (; x + 8 <= width; x += 8) {
+        const Eight here = eight_at(line + x), there = eight_at(above + x);
+        const int same = equal_eights(here, there, here, there) == 65535;
+        if (plane->item_size == 1) {
+            if (same) memcpy(bytes + x, bytes + x - width, 8);
+            else for (size_t i = x; i < x + 8; i++) bytes[i] = (uint8_t)plane->names[line[i]];
+        } else {
+            if (same) memcpy(words + x, words + x - width, 16);
+            else for (size_t i = x; i < x + 8; i++) words[i] = plane->names[line[i]];
+        }
+    }
+    for (; x < width; x++) {
+        if (plane->item_size == 1) bytes[x] = (uint8_t)plane->names[line[x]];
+        else words[x] = plane->names[line[x]];
+    }
+}
+
+/* Goes on to the next row; at the end of the block of rows, the last three go to its beginning. */
+ALWAYS_INLINE void next_line(Drawn *drawn) {
+    drawn->line += drawn->stride;
+    if (drawn->line < drawn->lines + LINES * drawn->stride) return;
+    const size_t kept = sizeof(uint16_t) * 3 * (size_t)drawn->stride;
+    memcpy(drawn->lines, drawn->lines + (LINES - 3) * drawn->stride, kept);
+    drawn->line = drawn->lines + MARGIN + 3 * drawn->stride;
+}
+
+ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
+    const size_t bytes = sizeof(uint16_t) * (size_t)drawn->width;
+    Row row = {0};
+    row.coder = drawn->coder;
+    row.stride = drawn->stride;
+    uint32_t equals = 0;
+    for (int y = 0; y < drawn->height; y++) {
+        uint16_t *line = drawn->line, *above = line - drawn->stride;
+        if (!c.decoding) memcpy(line, drawn->known + (size_t)y * (size_t)drawn->width, bytes);
+        const int equal = !c.decoding && memcmp(line, above, bytes) == 0;
+        AdaptiveBit *state = &drawn->adaptive->row[equals & 3];
+        equals = equals << 1 | (uint32_t)range_adaptive(&row.coder, state, equal, c.decoding);
+        if (equals & 1) memcpy(line - MARGIN, above - MARGIN, bytes + sizeof(uint16_t) * MARGIN);
+        else if (!code_row(drawn, &row, c)) return DRAWN_LABEL;
+        for (int i = 0; i < MARGIN; i++) line[drawn->width + i] = line[drawn->width - 1];
+        if (c.decoding) {
+            if (equals & 1 && y > 0) repeat_row(&drawn->plane, (size_t)y);
+            else if (y == 0) put_row(&drawn->plane, 0, line);
+            else put_changes(&drawn->plane, (size_t)y, line, above);
+        }
+        if (c.match) {
+            for (int x = -MARGIN; x < drawn->width + MARGIN; x++) drawn->columns[x] = (drawn->columns[x] << 5) + line[x];
+        }
+        next_line(drawn);
+    }
+    drawn->coder = row.coder;
+    return DRAWN_OK;
+}
+
+/* A function for each kind of coding. */
+#define DEFINE(NAME, MATCH, RICH)                                              \
+    NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                 \
+        const int list = drawn->options & DRAWN_LIST;                          \
+        const Coding coding = {list, MATCH, RICH, 0}, other = {list, MATCH, RICH, 1}; \
+        return decoding ? code_picture(drawn, other) : code_picture(drawn, coding); \
+    }
+DEFINE(code_lean, 0, 0)
+DEFINE(code_lean_match, 1, 0)
+DEFINE(code_rich, 0, 1)
+DEFINE(code_rich_match, 1, 1)
+
+int DRAWN_CODE(Drawn *drawn, int decoding) {
+    if (drawn->options & DRAWN_RICH) {
+        return (drawn->options & DRAWN_MATCH ? code_rich_match : code_rich)(drawn, decoding);
+    }
+    return (drawn->options & DRAWN_MATCH ? code_lean_match : code_lean)(drawn, decoding);
+}

@@ -1,0 +1,61 @@
+/* Is the label the expected one, W, N or NE? Part of drawn_impl.h. */
+
+/* Which of the equalities a large and a small pattern hold. */
+#define MOST UINT64_C(0x030C03071F1E1F)
+#define MORE UINT64_C(0x010402001F040F)
+
+/* The cells of a pixel's questions; returns six equalities that weights and others go by. */
+ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Around *at, Cell **slots, int count) {
+    const uint64_t equal = equalities(at, row->past);
+    /* NW = N, N = NE, NW = W, N = W, the last was like that left of it, N = NN: the product brings them together */
+    const uint32_t same = (uint32_t)((equal & UINT64_C(0x0001000000060406)) * UINT64_C(0x0220080000004000) >> 58);
+    const uint32_t near = reach(at->a), far = reach(at->b);
+    const uint16_t *b = at->b, *c = at->c;
+    const uint32_t run = (uint32_t)min_int(row->x - row->last[-1], 40), short_run = run < 15 ? run : 15;
+    const uint64_t every = equal ^ (uint64_t)(c[0] == b[0]) << 51 ^ (uint64_t)(c[0] == at->N) << 52 ^
+                           (uint64_t)(c[1] == b[1]) << 53 ^ (uint64_t)(c[-1] == b[-1]) << 54 ^
+                           (uint64_t)(c[2] == b[2]) << 55 ^ (uint64_t)(c[-2] == b[-2]) << 56;
+    const uint64_t contexts[RICH_CELLS] = {
+        equal & MOST,
+        equal & MORE,
+        four_labels(at->W, at->NW, at->N, at->NE),
+        near | far << 6 | same << 12,
+        /* from here on with matches, */
+        every,
+        short_run | near << 4 | same << 10 | far << 16,
+        /* and from here on rich only */
+        four_labels(at->W, at->N, at->NN, b[1]),
+        four_labels(at->W, at->N, at->NE, at->WW),
+        four_labels(at->W, at->N, at->WW, at->o[-3]),
+        run | same << 6,
+        near | far << 6 | reach(c) << 12 | (uint32_t)(at->N == at->NN) << 18 | (uint32_t)(at->W == at->N) << 19 |
+            (uint32_t)(at->NN == c[0]) << 20,
+    };
+    for (int i = 0; i < count; i++) slots[i] = find_slot(drawn, i, contexts[i]);
+    return same;
+}
+
+/* Asks whether the label is the expected one, W, N or NE; returns it, or -1. */
+ALWAYS_INLINE int ask(const Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label, Coding c) {
+    Cell *slots[MOST_CELLS];
+    const int own = c.rich ? RICH_CELLS : c.match ? LEAN_MATCH_CELLS : LEAN_CELLS;
+    const int count = own + (c.match ? MATCH_CELLS : 0);
+    if (c.match) find_matches(drawn, at, row->x, asked);
+    const uint32_t same = find_cells(drawn, row, at, slots, own);
+    if (c.match) expect_label(drawn, at, same, own, slots + own, asked);
+    /* An edge that goes straight down is likely, so N comes before W where W = NW. */
+    const uint32_t first = at->W == at->NW ? at->N : at->W, second = first ^ at->W ^ at->N;
+    const int expected = c.match ? asked->expected : -1;
+    const int candidates[QUESTIONS] = {expected, (int)first, (int)second, (int)at->NE};
+    const int open[QUESTIONS] = {expected >= 0, (int)first != expected, at->W != at->N && (int)second != expected,
+                                 at->NE != at->W && at->NE != at->N && (int)at->NE != expected};
+    for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
+        if (!open[i]) continue;
+        const int answer = (int)label == candidates[i];
+        if (c.rich ? code_weighed_answer(drawn, &row->coder, slots, count, i, same, answer, c.decoding)
+                   : code_answer(drawn, &row->coder, slots, count, i, answer, c.decoding)) {
+            return candidates[i];
+        }
+    }
+    return -1;
+}

@@ -1,0 +1,6 @@
+/* The label coding for photographs with the vectors that all machines of the architecture have. */
+#if !defined(__SSE2__) && !defined(__aarch64__)
+#include "plain_first.h"
+#endif
+#define PHOTO_CODE kmc_photo_code_base
+#include "photo_impl.h"
