@@ -66,7 +66,8 @@ static void *take(Block *block, size_t count, size_t size) {
 
 /* Rows of logits need no zeros, as their visits tell whether they are there. */
 static void place_rows(Drawn *drawn, Block *zeros, Block *others) {
-    const int rich = drawn->options & DRAWN_RICH, count = rich ? RICH_ROWS : LEAN_ROWS, singles = rich ? 7 : 3;
+    const int rich = drawn->options & DRAWN_RICH, count = rich ? RICH_ROWS : LEAN_ROWS,
+              singles = rich ? 7 : 3;
     const size_t most = (size_t)1 << ROW_BITS, own = (size_t)drawn->k * (size_t)drawn->nodes;
     for (int i = 0; i < count; i++) {
         const size_t rows = i < singles && drawn->digits <= 2 ? own : most;
@@ -77,7 +78,8 @@ static void place_rows(Drawn *drawn, Block *zeros, Block *others) {
 
 static void place_tables(Drawn *drawn, Block *zeros, Block *others) {
     const int rich = drawn->options & DRAWN_RICH, match = drawn->options & DRAWN_MATCH;
-    const size_t cells = (rich ? RICH_CELLS : match ? LEAN_MATCH_CELLS : LEAN_CELLS) + (match ? MATCH_CELLS : 0);
+    const int own = rich ? RICH_CELLS : match ? LEAN_MATCH_CELLS : LEAN_CELLS;
+    const size_t cells = (size_t)(own + (match ? MATCH_CELLS : 0));
     const size_t columns = (size_t)drawn->width, matches = match ? (size_t)1 << drawn->match_bits : 0;
     for (size_t i = 0; i < cells; i++) {
         drawn->features[i] = take(zeros, (size_t)QUESTIONS << (64 - drawn->slot_shift), sizeof(Cell));
@@ -104,7 +106,8 @@ static void align(Block *block, void *memory) {
     block->used = 0;
 }
 
-/* Two blocks for all tables; returns 0 if there is no memory. Pages of zeros cost nothing before they are touched. */
+/* Two blocks for all tables; returns 0 if there is no memory. Pages of zeros cost nothing before they are
+   touched. */
 static int allocate(Drawn *drawn) {
     Block zeros = {NULL, 0}, others = {NULL, 0};
     place_tables(drawn, &zeros, &others);
@@ -128,7 +131,8 @@ static void close_drawn(Drawn *drawn) {
 /* Makes the tables; returns 0 if there is no memory. */
 static int open_drawn(Drawn *drawn, int width, int height, int k, const uint8_t *colours, int options) {
     memset(drawn, 0, offsetof(Drawn, logistic));
-    drawn->width = width, drawn->height = height, drawn->k = k, drawn->options = options, drawn->colours = colours;
+    drawn->width = width, drawn->height = height, drawn->k = k, drawn->options = options,
+    drawn->colours = colours;
     drawn->stride = width + 2 * MARGIN;
     choose_shape(drawn);
     const int rich = options & DRAWN_RICH, length = log2_floor64((uint64_t)width * (uint64_t)height);
@@ -149,8 +153,8 @@ static DrawnCoder choose_coder(void) {
     return machine_path() == MACHINE_PLAIN ? kmc_drawn_code_plain : kmc_drawn_code_base;
 }
 
-size_t kmc_drawn_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours, int options,
-                        uint8_t *out, size_t room) {
+size_t kmc_drawn_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours,
+                        int options, uint8_t *out, size_t room) {
     Drawn drawn;
     size_t length = SIZE_MAX;
     uint8_t *coded = malloc(room + RANGE_SLACK);

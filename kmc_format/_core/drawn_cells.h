@@ -15,8 +15,8 @@ ALWAYS_INLINE Quad load_cells(Cell *const *slots, int i, int count, int question
 ALWAYS_INLINE void store_cells(Cell *const *slots, int i, int count, int question, Quad cells) {
     Cell none;
     quad_spread(slots[i] + question, i + 1 < count ? slots[i + 1] + question : &none,
-                i + 2 < count ? slots[i + 2] + question : &none, i + 3 < count ? slots[i + 3] + question : &none,
-                cells);
+                i + 2 < count ? slots[i + 2] + question : &none,
+                i + 3 < count ? slots[i + 3] + question : &none, cells);
 }
 
 /* Cells go down the gradient, and their rates fall, nearly as the square root of the visits. */
@@ -28,8 +28,8 @@ ALWAYS_INLINE Quad learn_cells(Quad cells, Quad error) {
 }
 
 /* Codes the answer to a question by the sum of its cells' logits. */
-ALWAYS_INLINE int code_answer(const Drawn *drawn, RangeCoder *coder, Cell *const *slots, int count, int question,
-                              int answer, int decoding) {
+ALWAYS_INLINE int code_answer(const Drawn *drawn, RangeCoder *coder, Cell *const *slots, int count,
+                              int question, int answer, int decoding) {
     static const Cell none = 0;
     Quad cells[MOST_CELLS / 4], sum = quad_of(0);
     for (int i = 0; i < count; i += 4) {
@@ -57,8 +57,10 @@ typedef struct {
 ALWAYS_INLINE Refined refine(uint16_t *curve, int32_t logit, uint32_t p) {
     const int32_t place = clamp_int((logit >> 7) + 16 * 88, 0, 32 * 88 - 1), part = place & 127;
     uint16_t *node = curve + (place >> 7);
-    const uint32_t refined = ((uint32_t)node[0] * (uint32_t)(128 - part) + (uint32_t)node[1] * (uint32_t)part) >> 7;
-    const Refined result = {node + (part >> 6), part, (uint32_t)clamp_int((int32_t)(p + refined) >> 1, 4, 65532)};
+    const uint32_t refined =
+        ((uint32_t)node[0] * (uint32_t)(128 - part) + (uint32_t)node[1] * (uint32_t)part) >> 7;
+    const Refined result = {node + (part >> 6), part,
+                            (uint32_t)clamp_int((int32_t)(p + refined) >> 1, 4, 65532)};
     return result;
 }
 
@@ -100,9 +102,12 @@ ALWAYS_INLINE int code_weighed_answer(const Drawn *drawn, RangeCoder *coder, Cel
     return answer;
 }
 
-/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits. */
-ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most, int decoding) {
-    const int longest = log2_floor((uint32_t)most + 1), length = decoding ? 0 : log2_floor((uint32_t)value + 1);
+/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits.
+   */
+ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
+                                    int decoding) {
+    const int longest = log2_floor((uint32_t)most + 1),
+              length = decoding ? 0 : log2_floor((uint32_t)value + 1);
     int n = 0;
     while (n < longest && range_adaptive(coder, &bits->longer[n], n < length, decoding)) n++;
     int32_t coded = 1;

@@ -1,5 +1,5 @@
-/* The label coding for drawn pictures, for one implementation of lanes.h: included once for each, which names its
-   entry DRAWN_CODE. Coder and decoder are the same functions with a constant `decoding`. */
+/* The label coding for drawn pictures, for one implementation of lanes.h: included once for each, which names
+   its entry DRAWN_CODE. Coder and decoder are the same functions with a constant `decoding`. */
 #include "drawn_model.h"
 #include "lanes.h"
 
@@ -11,7 +11,8 @@ typedef struct {
     int list, match, rich, decoding;
 } Coding;
 
-/* What is known while a row is coded. The coder is a copy, which nothing else points to and so may stay in registers. */
+/* What is known while a row is coded. The coder is a copy, which nothing else points to and so may stay in
+   registers. */
 typedef struct {
     RangeCoder coder;
     uint16_t *line;         /* the row's first label; the row above is `stride` before it */
@@ -81,7 +82,8 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
         if (!code_zone(drawn, row, &at, length, &zone, c)) return 1;
         at = look_around(row);
         asked.ended = 1;
-        if (c.match && zone.end == row->x - zone.begun) found = code_expected_end(drawn, row, &at, &zone, &asked, c.decoding);
+        if (c.match && zone.end == row->x - zone.begun)
+            found = code_expected_end(drawn, row, &at, &zone, &asked, c.decoding);
     }
     const int begun = row->last[-1];
     uint32_t label = found >= 0 ? (uint32_t)found : c.decoding ? 0 : *at.o;
@@ -117,27 +119,35 @@ ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
     return 1;
 }
 
+/* A row becomes part of the numbers of the columns. */
+ALWAYS_INLINE void add_line(uint32_t *columns, const uint16_t *line, int count) {
+    for (int i = 0; i < count; i++) columns[i] = (columns[i] << 5) + line[i];
+}
+
+/* Fills items of the plane, from x on in row y. */
+ALWAYS_INLINE void put_labels(const Plane *plane, size_t y, size_t x, size_t count, const uint16_t *line) {
+    const size_t at = y * plane->width + x;
+    if (plane->item_size == 1) {
+        uint8_t *items = (uint8_t *)plane->items + at;
+        for (size_t i = 0; i < count; i++) items[i] = (uint8_t)plane->names[line[x + i]];
+    } else {
+        uint16_t *items = (uint16_t *)plane->items + at;
+        for (size_t i = 0; i < count; i++) items[i] = plane->names[line[x + i]];
+    }
+}
+
 /* Fills row y of the plane; where eight labels are those above, so are the plane's items. */
 ALWAYS_INLINE void put_changes(const Plane *plane, size_t y, const uint16_t *line, const uint16_t *above) {
-    const size_t width = plane->width;
-    uint8_t *bytes = (uint8_t *)plane->items + y * width;
-    uint16_t *words = (uint16_t *)plane->items + y * width;
+    const size_t size = (size_t)plane->item_size, bytes = plane->width * size;
     size_t x = 0;
-    for (; x + 8 <= width; x += 8) {
+    for (; x + 8 <= plane->width; x += 8) {
+        uint8_t *items = (uint8_t *)plane->items + y * bytes + x * size;
         const Eight here = eight_at(line + x), there = eight_at(above + x);
-        const int same = equal_eights(here, there, here, there) == 65535;
-        if (plane->item_size == 1) {
-            if (same) memcpy(bytes + x, bytes + x - width, 8);
-            else for (size_t i = x; i < x + 8; i++) bytes[i] = (uint8_t)plane->names[line[i]];
-        } else {
-            if (same) memcpy(words + x, words + x - width, 16);
-            else for (size_t i = x; i < x + 8; i++) words[i] = plane->names[line[i]];
-        }
+        if (equal_eights(here, there, here, there) != 65535) put_labels(plane, y, x, 8, line);
+        else if (size == 1) memcpy(items, items - bytes, 8);
+        else memcpy(items, items - bytes, 16);
     }
-    for (; x < width; x++) {
-        if (plane->item_size == 1) bytes[x] = (uint8_t)plane->names[line[x]];
-        else words[x] = plane->names[line[x]];
-    }
+    put_labels(plane, y, x, plane->width - x, line);
 }
 
 /* Goes on to the next row; at the end of the block of rows, the last three go to its beginning. */
@@ -169,21 +179,27 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
             else if (y == 0) put_row(&drawn->plane, 0, line);
             else put_changes(&drawn->plane, (size_t)y, line, above);
         }
-        if (c.match) {
-            for (int x = -MARGIN; x < drawn->width + MARGIN; x++) drawn->columns[x] = (drawn->columns[x] << 5) + line[x];
-        }
+        if (c.match) add_line(drawn->columns - MARGIN, line - MARGIN, drawn->width + 2 * MARGIN);
         next_line(drawn);
     }
     drawn->coder = row.coder;
     return DRAWN_OK;
 }
 
-/* A function for each kind of coding. */
-#define DEFINE(NAME, MATCH, RICH)                                              \
-    NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                 \
-        const int list = drawn->options & DRAWN_LIST;                          \
-        const Coding coding = {list, MATCH, RICH, 0}, other = {list, MATCH, RICH, 1}; \
-        return decoding ? code_picture(drawn, other) : code_picture(drawn, coding); \
+/* A function for each kind of coding. Where speed hardly gains by a copy for each direction, there is one
+   for both. */
+#ifdef KMC_PLAIN
+#define KMC_DRAWN_COPIES 0
+#else
+#define KMC_DRAWN_COPIES 1
+#endif
+#define DEFINE(NAME, MATCH, RICH)                                                             \
+    NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                                \
+        const int list = drawn->options & DRAWN_LIST;                                         \
+        const Coding coding = {list, MATCH, RICH, 0}, other = {list, MATCH, RICH, 1};         \
+        const Coding either = {list, MATCH, RICH, decoding};                                  \
+        if (!KMC_DRAWN_COPIES || RICH) return code_picture(drawn, either);                    \
+        return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);           \
     }
 DEFINE(code_lean, 0, 0)
 DEFINE(code_lean_match, 1, 0)

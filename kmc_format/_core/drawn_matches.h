@@ -49,7 +49,8 @@ ALWAYS_INLINE Expectation look_up(Match match) {
 /* Finds the expected label, and two more cells for questions. */
 ALWAYS_INLINE void expect_label(const Drawn *drawn, const Around *at, uint32_t same, int first, Cell **slots,
                                 Asked *asked) {
-    const Expectation nearly = look_up(asked->near), fully = look_up(asked->far), best = fully & TIMES ? fully : nearly;
+    const Expectation nearly = look_up(asked->near), fully = look_up(asked->far),
+                      best = fully & TIMES ? fully : nearly;
     const uint32_t near = expectation_state(nearly, at), far = expectation_state(fully, at);
     const uint32_t near_often = (nearly & TIMES) > 8 << 16, far_often = (fully & TIMES) > 8 << 16;
     const uint32_t alike = ((nearly ^ fully) & 65535) == 0;

@@ -36,8 +36,9 @@ enum {
 /* A logit, in 1/16384 nat, in the upper 20 bits; in the lower 12 how far its rate has fallen. */
 typedef uint32_t Cell;
 
-/* What came last where the neighbours were these: a label in the lower half, then eight bits of how often it came,
-   and eight that tell other neighbours in the same place apart; of a zone, where it ended, the label there, and how often. */
+/* What came last where the neighbours were these: a label in the lower half, then eight bits of how often it
+   came, and eight that tell other neighbours in the same place apart; of a zone, where it ended, the label
+   there, and how often. */
 typedef uint32_t Expectation;
 typedef struct {
     uint32_t length;
@@ -93,7 +94,7 @@ typedef struct {
     uint16_t *line;         /* the first label of this row; three rows above it are there */
     ptrdiff_t stride;       /* labels from row to row */
     int32_t *changes[2];    /* where labels change in the row above, and in this one */
-    uint32_t *columns;      /* the labels of a column above this row, each times 32 to the power of its distance */
+    uint32_t *columns; /* the labels of a column above this row, each times 32 to the power of its distance */
     uint16_t logistic[2 * UNLIMITED];
 } Drawn;
 

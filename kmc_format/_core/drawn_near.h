@@ -16,9 +16,22 @@ ALWAYS_INLINE uint32_t find_distinct(const uint16_t *labels) {
 ALWAYS_INLINE int find_listed(Drawn *drawn, Row *row, const Around *at, uint32_t label, int decoding) {
     const uint16_t *o = at->o - row->x, *a = at->a, *b = at->b, *line = a - row->x;
     const int32_t *above = row->above, *last = row->last;
-    const uint16_t places[NEAR] = {
-        (uint16_t)at->W, (uint16_t)at->N, (uint16_t)at->NE, line[above[0]], a[-1], (uint16_t)at->WW, a[2], b[0], a[-2],
-        b[1], b[-1], line[above[1]], o[last[-1] - 1], o[last[-2] - 1], line[above[-1] - 1], line[above[-2] - 1]};
+    const uint16_t places[NEAR] = {(uint16_t)at->W,
+                                   (uint16_t)at->N,
+                                   (uint16_t)at->NE,
+                                   line[above[0]],
+                                   a[-1],
+                                   (uint16_t)at->WW,
+                                   a[2],
+                                   b[0],
+                                   a[-2],
+                                   b[1],
+                                   b[-1],
+                                   line[above[1]],
+                                   o[last[-1] - 1],
+                                   o[last[-2] - 1],
+                                   line[above[-1] - 1],
+                                   line[above[-2] - 1]};
     uint32_t listed = find_distinct(places) & ~7u; /* the first three are those that were asked about */
     const uint32_t length = (uint32_t)count_ones(listed);
     if (length == 0) return -1;
@@ -30,8 +43,8 @@ ALWAYS_INLINE int find_listed(Drawn *drawn, Row *row, const Around *at, uint32_t
     }
     const uint32_t W = at->W, N = at->N, NE = at->NE, NW = at->NW;
     const uint32_t same = (uint32_t)(NW == N) | (uint32_t)(N == NE) << 1 | (uint32_t)(NW == W) << 2 |
-                          (uint32_t)(N == W) << 3 | (uint32_t)(W == at->WW) << 4 | (uint32_t)(N == at->NN) << 5 |
-                          (uint32_t)(NE == W) << 6 | (uint32_t)(NE == NW) << 7;
+                          (uint32_t)(N == W) << 3 | (uint32_t)(W == at->WW) << 4 |
+                          (uint32_t)(N == at->NN) << 5 | (uint32_t)(NE == W) << 6 | (uint32_t)(NE == NW) << 7;
     lane = code_place(drawn, &row->coder, length << 1 | (uint32_t)row->last_listed, same, lane, decoding);
     row->last_listed = lane < length;
     if (lane >= length) return -1;
@@ -41,21 +54,26 @@ ALWAYS_INLINE int find_listed(Drawn *drawn, Row *row, const Around *at, uint32_t
 
 /* A colour that labels around foretell, a + b - c, by the upper half of each channel. */
 ALWAYS_INLINE uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint32_t c) {
-    const uint8_t *one = drawn->colours + 4 * a, *other = drawn->colours + 4 * b, *less = drawn->colours + 4 * c;
+    const uint8_t *one = drawn->colours + 4 * a, *other = drawn->colours + 4 * b,
+                  *less = drawn->colours + 4 * c;
     uint32_t colour = 0;
-    for (int i = 0; i < 4; i++) colour |= (uint32_t)clamp_int(one[i] + other[i] - less[i], 0, 255) >> 4 << 4 * i;
+    for (int i = 0; i < 4; i++)
+        colour |= (uint32_t)clamp_int(one[i] + other[i] - less[i], 0, 255) >> 4 << 4 * i;
     return colour;
 }
 
 /* Spells a label digit by digit; returns k or more for what is none. */
-ALWAYS_INLINE uint32_t spell(Drawn *drawn, Row *row, const Around *at, const Asked *asked, uint32_t label, Coding c) {
+ALWAYS_INLINE uint32_t spell(Drawn *drawn, Row *row, const Around *at, const Asked *asked, uint32_t label,
+                             Coding c) {
     const uint32_t lean[LEAN_ROWS] = {at->W, at->N, at->NE, hash_pair(at->W | at->N << 16, at->NE)};
     const int ended = asked->ended;
-    const int denied[DENIED] = {asked->expected, (int)at->W, ended ? -1 : (int)at->N, ended ? -1 : (int)at->NE};
+    const int denied[DENIED] = {asked->expected, (int)at->W, ended ? -1 : (int)at->N,
+                                ended ? -1 : (int)at->NE};
     const uint32_t four = hash_pair(at->W | at->N << 16, at->NE | at->NW << 16);
     const uint32_t times = (uint32_t)min_int((int32_t)asked->times, 7);
     uint32_t rich[RICH_ROWS] = {at->W, at->N, at->NE, at->NW, at->WW, at->NN, at->a[2], 0,
-                                hash_pair(at->W, at->N), times ? hash_pair(asked->likely, 100 + times) : 0, four};
+                                hash_pair(at->W, at->N), times ? hash_pair(asked->likely, 100 + times) : 0,
+                                four};
     if (c.rich) {
         uint32_t *predicted = rich + RICH_ROWS - PREDICTED;
         predicted[0] = predict(drawn, at->W, at->N, at->NW);
@@ -70,7 +88,8 @@ ALWAYS_INLINE uint32_t spell(Drawn *drawn, Row *row, const Around *at, const Ask
 }
 
 /* Codes the label at the end of a zone or of a pixel by itself; returns it, or k or more if it is none. */
-ALWAYS_INLINE uint32_t code_label(Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label, Coding c) {
+ALWAYS_INLINE uint32_t code_label(Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label,
+                                  Coding c) {
     if (!asked->ended) {
         const int found = ask(drawn, row, at, asked, label, c);
         if (found >= 0) return (uint32_t)found;

@@ -38,7 +38,8 @@ ALWAYS_INLINE Eight eight_of(uint32_t label) {
 ALWAYS_INLINE uint32_t equal_eights(Eight a, Eight b, Eight c, Eight d) {
     uint32_t bits = 0;
     for (int i = 0; i < 8; i++) {
-        bits |= (uint32_t)(a.labels[i] == b.labels[i]) << i | (uint32_t)(c.labels[i] == d.labels[i]) << (8 + i);
+        bits |= (uint32_t)(a.labels[i] == b.labels[i]) << i | (uint32_t)(c.labels[i] == d.labels[i])
+                                                                  << (8 + i);
     }
     return bits;
 }
@@ -50,8 +51,8 @@ typedef struct {
     uint32_t W, N, NE, NW, WW, NN;
 } Around;
 
-/* For i from -2 to 5, bits i + 2: a[i] = a[i + 1], + 8: a[i] = b[i], + 16: a[i] = W, + 24: b[i] = a[i + 1],
-   + 32: a[i] = WW, + 40: b[i] = a[i - 1]; then whether the last labels were those left of them: from 48 on. */
+/* For i from -2 to 5, bits i + 2: a[i] = a[i + 1], + 8: a[i] = b[i], + 16: a[i] = W, + 24: b[i] = a[i + 1], +
+   32: a[i] = WW, + 40: b[i] = a[i - 1]; then whether the last labels were those left of them: from 48 on. */
 ALWAYS_INLINE uint64_t equalities(const Around *at, uint32_t past) {
     const Eight a = eight_at(at->a - 2), next = eight_at(at->a - 1), b = eight_at(at->b - 2);
     return equal_eights(a, next, a, b) | (uint64_t)equal_eights(a, eight_of(at->W), b, next) << 16 |

@@ -84,10 +84,12 @@ ALWAYS_INLINE Quad quad_within(Quad a, int32_t limit) {
 ALWAYS_INLINE Quad quad_collect(const void *a, const void *b, const void *c, const void *d) {
     int32_t values[4];
     memcpy(values, a, 4), memcpy(values + 1, b, 4), memcpy(values + 2, c, 4), memcpy(values + 3, d, 4);
-    return vsetq_lane_s32(values[3], vsetq_lane_s32(values[2], vsetq_lane_s32(values[1], vdupq_n_s32(values[0]), 1), 2), 3);
+    return vsetq_lane_s32(
+        values[3], vsetq_lane_s32(values[2], vsetq_lane_s32(values[1], vdupq_n_s32(values[0]), 1), 2), 3);
 }
 ALWAYS_INLINE void quad_spread(void *a, void *b, void *c, void *d, Quad v) {
-    const int32_t values[4] = {vgetq_lane_s32(v, 0), vgetq_lane_s32(v, 1), vgetq_lane_s32(v, 2), vgetq_lane_s32(v, 3)};
+    const int32_t values[4] = {vgetq_lane_s32(v, 0), vgetq_lane_s32(v, 1), vgetq_lane_s32(v, 2),
+                               vgetq_lane_s32(v, 3)};
     memcpy(a, values, 4), memcpy(b, values + 1, 4), memcpy(c, values + 2, 4), memcpy(d, values + 3, 4);
 }
 

@@ -5,10 +5,13 @@
 #define MORE UINT64_C(0x010402001F040F)
 
 /* The cells of a pixel's questions; returns six equalities that weights and others go by. */
-ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Around *at, Cell **slots, int count) {
+ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Around *at, Cell **slots,
+                                  int count) {
     const uint64_t equal = equalities(at, row->past);
-    /* NW = N, N = NE, NW = W, N = W, the last was like that left of it, N = NN: the product brings them together */
-    const uint32_t same = (uint32_t)((equal & UINT64_C(0x0001000000060406)) * UINT64_C(0x0220080000004000) >> 58);
+    /* NW = N, N = NE, NW = W, N = W, the last was like that left of it, N = NN: the product brings them
+       together */
+    const uint32_t same =
+        (uint32_t)((equal & UINT64_C(0x0001000000060406)) * UINT64_C(0x0220080000004000) >> 58);
     const uint32_t near = reach(at->a), far = reach(at->b);
     const uint16_t *b = at->b, *c = at->c;
     const uint32_t run = (uint32_t)min_int(row->x - row->last[-1], 40), short_run = run < 15 ? run : 15;
@@ -28,15 +31,16 @@ ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Arou
         four_labels(at->W, at->N, at->NE, at->WW),
         four_labels(at->W, at->N, at->WW, at->o[-3]),
         run | same << 6,
-        near | far << 6 | reach(c) << 12 | (uint32_t)(at->N == at->NN) << 18 | (uint32_t)(at->W == at->N) << 19 |
-            (uint32_t)(at->NN == c[0]) << 20,
+        near | far << 6 | reach(c) << 12 | (uint32_t)(at->N == at->NN) << 18 |
+            (uint32_t)(at->W == at->N) << 19 | (uint32_t)(at->NN == c[0]) << 20,
     };
     for (int i = 0; i < count; i++) slots[i] = find_slot(drawn, i, contexts[i]);
     return same;
 }
 
 /* Asks whether the label is the expected one, W, N or NE; returns it, or -1. */
-ALWAYS_INLINE int ask(const Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label, Coding c) {
+ALWAYS_INLINE int ask(const Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label,
+                      Coding c) {
     Cell *slots[MOST_CELLS];
     const int own = c.rich ? RICH_CELLS : c.match ? LEAN_MATCH_CELLS : LEAN_CELLS;
     const int count = own + (c.match ? MATCH_CELLS : 0);
@@ -47,7 +51,8 @@ ALWAYS_INLINE int ask(const Drawn *drawn, Row *row, const Around *at, Asked *ask
     const uint32_t first = at->W == at->NW ? at->N : at->W, second = first ^ at->W ^ at->N;
     const int expected = c.match ? asked->expected : -1;
     const int candidates[QUESTIONS] = {expected, (int)first, (int)second, (int)at->NE};
-    const int open[QUESTIONS] = {expected >= 0, (int)first != expected, at->W != at->N && (int)second != expected,
+    const int open[QUESTIONS] = {expected >= 0, (int)first != expected,
+                                 at->W != at->N && (int)second != expected,
                                  at->NE != at->W && at->NE != at->N && (int)at->NE != expected};
     for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
         if (!open[i]) continue;

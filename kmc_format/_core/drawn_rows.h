@@ -5,8 +5,8 @@ static const int16_t drawn_hot[64] = {[32] = 32767};
 
 /* In a window of 32 from 32 - j on, lane j may not come; j = 32 denies none. */
 #define FREE_8 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767
-static const int16_t drawn_denied[64] = {FREE_8, FREE_8, FREE_8, FREE_8, -32768, 32767, 32767, 32767, 32767, 32767,
-                                         32767,  32767,  FREE_8, FREE_8, FREE_8};
+static const int16_t drawn_denied[64] = {FREE_8, FREE_8, FREE_8, FREE_8, -32768, 32767,  32767, 32767,
+                                         32767,  32767,  32767,  32767,  FREE_8, FREE_8, FREE_8};
 
 typedef struct {
     int16_t *rows[RICH_ROWS];   /* of logits in 1/4096 nat */
@@ -25,7 +25,8 @@ ALWAYS_INLINE int32_t *find_weight(const Forecast *forecast, int i) {
 }
 
 /* The sum of the rows, of `vectors` times 16 lanes. */
-ALWAYS_INLINE void add_rows(const Forecast *forecast, int count, int weighted, int denied, int vectors, Lanes *sum) {
+ALWAYS_INLINE void add_rows(const Forecast *forecast, int count, int weighted, int denied, int vectors,
+                            Lanes *sum) {
     for (int v = 0; v < vectors; v++) sum[v] = lanes_set(0);
     for (int i = 0; i < count; i++) {
         const Lanes weight = lanes_set(weighted ? *find_weight(forecast, i) >> 4 : 0);
@@ -65,8 +66,8 @@ ALWAYS_INLINE void divide(Shares *shares, const Lanes *sum, int bits) {
 }
 
 /* Rows go down the gradient of the lane's cost, and so do their weights. */
-ALWAYS_INLINE void learn_rows(const Drawn *drawn, const Forecast *forecast, int count, int weighted, int vectors,
-                              const Lanes *error) {
+ALWAYS_INLINE void learn_rows(const Drawn *drawn, const Forecast *forecast, int count, int weighted,
+                              int vectors, const Lanes *error) {
     for (int i = 0; i < count; i++) {
         uint8_t *visits = forecast->visits[i];
         const Lanes rate = lanes_set(drawn->rates[*visits]);
@@ -108,7 +109,8 @@ ALWAYS_INLINE uint32_t code_lane(Drawn *drawn, const Forecast *forecast, int cou
     range_narrow(coder, start, lane + 1 == 1u << bits ? coder->range - start : unit * ends[lane + 1] - start,
                  decoding);
     for (int v = 0; v < vectors; v++) {
-        shares.share[v] = lanes_sub(lanes_load(drawn_hot + 32 - lane + 16 * v), shares.share[v]); /* the error */
+        shares.share[v] =
+            lanes_sub(lanes_load(drawn_hot + 32 - lane + 16 * v), shares.share[v]); /* the error */
     }
     learn_rows(drawn, forecast, count, weighted, vectors, shares.share);
     return lane;
@@ -128,12 +130,13 @@ ALWAYS_INLINE int64_t find_middle(int k, int64_t first, int shift) {
 }
 
 /* The logits of a row before its first visit: colours near that of a label are likely. */
-NEVER_INLINE static void begin_row(const Drawn *drawn, int16_t *row, uint32_t label, uint32_t prefix, int shift,
-                                   int weaker) {
+NEVER_INLINE static void begin_row(const Drawn *drawn, int16_t *row, uint32_t label, uint32_t prefix,
+                                   int shift, int weaker) {
     const uint8_t *mine = drawn->colours + 4 * (size_t)label;
     for (int j = 0; j < drawn->lanes; j++) {
         const int64_t middle = find_middle(drawn->k, ((int64_t)prefix * drawn->lanes + j) << shift, shift);
-        const int32_t difference = middle < 0 ? 250 : colour_difference(mine, drawn->colours + 4 * (size_t)middle);
+        const int32_t difference =
+            middle < 0 ? 250 : colour_difference(mine, drawn->colours + 4 * (size_t)middle);
         row[j] = (int16_t)((-48 * min_int(difference, 250)) >> weaker);
     }
 }
@@ -155,10 +158,10 @@ ALWAYS_INLINE void find_row(const Drawn *drawn, Forecast *forecast, int feature,
 }
 
 /* The same as functions, so that they are compiled once for all options. */
-#define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                          \
-    NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) {    \
-        return decoding ? code_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, 1)                      \
-                        : code_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, 0);                     \
+#define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \
+    NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) { \
+        return decoding ? code_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, 1)                   \
+                        : code_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, 0);                  \
     }
 DEFINE_LANE(code_listed, LIST_ROWS, 0, 0, 4)
 DEFINE_LANE(code_lean_16, LEAN_ROWS, 0, DENIED, 4)
@@ -167,8 +170,8 @@ DEFINE_LANE(code_rich_16, RICH_ROWS, 1, DENIED, 4)
 DEFINE_LANE(code_rich_32, RICH_ROWS, 1, DENIED, 5)
 
 /* Codes the place of a label in the list, by the list's length and by which labels around are equal. */
-ALWAYS_INLINE uint32_t code_place(Drawn *drawn, RangeCoder *coder, uint32_t length, uint32_t same, uint32_t place,
-                                  int decoding) {
+ALWAYS_INLINE uint32_t code_place(Drawn *drawn, RangeCoder *coder, uint32_t length, uint32_t same,
+                                  uint32_t place, int decoding) {
     const uint32_t numbers[LIST_ROWS] = {length, 256 + same};
     Forecast forecast;
     for (int i = 0; i < LIST_ROWS; i++) {

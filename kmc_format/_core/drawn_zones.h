@@ -26,13 +26,13 @@ ALWAYS_INLINE Zone enter_zone(const Drawn *drawn, const Row *row, const Around *
 }
 
 /* Codes whether a zone goes on to its end. */
-ALWAYS_INLINE int code_whole(const Drawn *drawn, Row *row, const Around *at, const Zone *zone, int match, int whole,
-                             int decoding) {
+ALWAYS_INLINE int code_whole(const Drawn *drawn, Row *row, const Around *at, const Zone *zone, int match,
+                             int whole, int decoding) {
     const uint32_t W = at->W, size = (uint32_t)zone->size, slope = (uint32_t)zone->slope;
     const uint32_t before = at->o[-2] == W, since = (uint32_t)class_of(min_int(row->x - row->broke, 63)) + 1;
-    const uint32_t pattern = before << 5 | (uint32_t)(at->a[-2] == W) << 4 | (uint32_t)(at->NN == at->N) << 3 |
-                             (uint32_t)(at->b[1] == at->NN) << 2 | (uint32_t)(at->b[-1] == at->NN) << 1 |
-                             (uint32_t)(at->o[-3] == W);
+    const uint32_t pattern = before << 5 | (uint32_t)(at->a[-2] == W) << 4 |
+                             (uint32_t)(at->NN == at->N) << 3 | (uint32_t)(at->b[1] == at->NN) << 2 |
+                             (uint32_t)(at->b[-1] == at->NN) << 1 | (uint32_t)(at->o[-3] == W);
     Cell *const base = drawn->zone_cells;
     Cell *const slots[ZONE_CELLS] = {
         base + (size << 6 | pattern),
@@ -78,13 +78,14 @@ ALWAYS_INLINE void learn_zone(ZoneExpectation *match, uint32_t length, uint32_t 
 
 /* Learns where a zone ended and by which label. */
 ALWAYS_INLINE void learn_end(const Zone *zone, const Row *row, int begun, uint32_t label) {
-    const int again = zone->end >= 0 && row->x == begun + (int)zone->match->length && zone->match->label == label;
+    const int again =
+        zone->end >= 0 && row->x == begun + (int)zone->match->length && zone->match->label == label;
     learn_zone(zone->match, (uint32_t)(row->x - begun), label, again);
 }
 
 /* Codes whether the label that ends a zone is the expected one; returns it, or -1. */
-ALWAYS_INLINE int code_expected_end(const Drawn *drawn, Row *row, const Around *at, const Zone *zone, Asked *asked,
-                                    int decoding) {
+ALWAYS_INLINE int code_expected_end(const Drawn *drawn, Row *row, const Around *at, const Zone *zone,
+                                    Asked *asked, int decoding) {
     const uint32_t expected = zone->match->label;
     if (expected == at->W) return -1;
     AdaptiveBit *state = &drawn->adaptive->expected_label[zone->times];
@@ -95,7 +96,8 @@ ALWAYS_INLINE int code_expected_end(const Drawn *drawn, Row *row, const Around *
 }
 
 /* Codes a zone; returns whether a label that ends it is to follow. */
-ALWAYS_INLINE int code_zone(const Drawn *drawn, Row *row, const Around *at, int length, Zone *zone, Coding c) {
+ALWAYS_INLINE int code_zone(const Drawn *drawn, Row *row, const Around *at, int length, Zone *zone,
+                            Coding c) {
     uint16_t *o = row->line + row->x;
     const uint32_t W = at->W;
     *zone = enter_zone(drawn, row, at, length, c.match);

@@ -161,7 +161,7 @@ def kinds() -> Iterator[tuple[str, bytes]]:
 def containers() -> Iterator[tuple[str, bytes]]:
     """Tiles, metadata, and what is packed."""
     for k in (2, 3, 16, 200, 300):
-        yield f"k{k}--packed", codec.encode(picture(RGB, k), effort=0)
+        yield f"k{k}-areas--packed", codec.encode(picture(RGB, k), effort=0)
         yield f"k{k}-noise--packed", codec.encode(noise(k))
     metadata = codec.Metadata(icc_profile=b"icc", exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
     yield "k9-tiles--default", codec.encode(picture(RGB, 9, (29, 23)), tile=(8, 10))
