@@ -8,19 +8,26 @@
 
 /* Coder and decoder are one function with a constant argument that tells which it is, and much of their
    speed comes from the compiler seeing that constant: so such functions are inlined always. */
-#if defined(__GNUC__)
+#if defined(KMC_SMALL)
+#define ALWAYS_INLINE static inline
+#elif defined(__GNUC__)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define ALWAYS_INLINE static __forceinline
+#else
+#define ALWAYS_INLINE static inline
+#endif
+
+#if defined(__GNUC__)
 #define NEVER_INLINE __attribute__((noinline))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define PREFETCH(address) __builtin_prefetch(address)
-#elif defined(_MSC_VER)
-#define ALWAYS_INLINE static __forceinline
-#define NEVER_INLINE __declspec(noinline)
-#define UNLIKELY(condition) (condition)
-#define PREFETCH(address) ((void)(address))
 #else
-#define ALWAYS_INLINE static inline
+#if defined(_MSC_VER)
+#define NEVER_INLINE __declspec(noinline)
+#else
 #define NEVER_INLINE
+#endif
 #define UNLIKELY(condition) (condition)
 #define PREFETCH(address) ((void)(address))
 #endif

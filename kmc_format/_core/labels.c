@@ -1,7 +1,5 @@
 #include "labels.h"
 
-#include <stdlib.h>
-
 #include "drawn.h"
 #include "photo.h"
 
@@ -16,26 +14,13 @@ size_t encode_labels(const Tile *tile, const uint16_t *numbers, int coding, int 
     return kmc_photo_encode(numbers, tile->width, tile->height, tile->k, tile->colours, options, out, room);
 }
 
-static int decode_photo(const Tile *tile, const uint8_t *data, size_t length, int options, const Plane *plane) {
-    const size_t width = (size_t)tile->width;
-    uint16_t *numbers = malloc(sizeof *numbers * width * (size_t)tile->height);
-    if (!numbers) return PHOTO_MEMORY;
-    const int result = kmc_photo_decode(data, length, numbers, tile->width, tile->height, tile->k, tile->colours,
-                                        options);
-    if (result == PHOTO_OK) {
-        for (size_t y = 0; y < (size_t)tile->height; y++) put_row(plane, y, numbers + y * width);
-    }
-    free(numbers);
-    return result;
-}
-
 const char *decode_labels(const Tile *tile, const uint8_t *data, size_t length, int coding, int options,
                           const Plane *plane) {
     int result;
     if (coding == CODING_DRAWN) {
         result = kmc_drawn_decode(data, length, plane, tile->height, tile->k, tile->colours, options);
     } else {
-        result = decode_photo(tile, data, length, options, plane);
+        result = kmc_photo_decode(data, length, plane, tile->height, tile->k, tile->colours, options);
     }
     static const char *const rules[] = {NULL, "label", "labels-length", ""}; /* in the order of both results */
     return rules[result];

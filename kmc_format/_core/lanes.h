@@ -10,7 +10,11 @@
 #include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__)
+#if defined(KMC_SMALL)
+#define LANES_FN static inline __attribute__((unused))
+#else
 #define LANES_FN static inline __attribute__((always_inline, unused))
+#endif
 #define lanes_ctz(v) ((uint32_t)__builtin_ctz(v))
 #define lanes_clz(v) ((uint32_t)__builtin_clz(v))
 #else

@@ -1,39 +1,18 @@
 #include "photo_model.h"
 
 #include <stdlib.h>
-#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-#include <immintrin.h>
-#include <intrin.h>
-#endif
+
+#include "machine.h"
 
 /* ---- Implementations ---- */
 
 typedef int (*PhotoCoder)(Photo *photo, int decoding);
 
-static int machine_has_avx2(void) {
-#if defined(KMC_PLAIN)
-    return 0;
-#elif (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-    int info[4];
-    __cpuid(info, 0);
-    if (info[0] < 7) return 0;
-    __cpuid(info, 1);
-    if ((info[2] & (1 << 27 | 1 << 28)) != (1 << 27 | 1 << 28) || (_xgetbv(0) & 6) != 6) return 0;
-    __cpuidex(info, 7, 0);
-    return info[1] >> 5 & 1;
-#else
-    return 0;
+static PhotoCoder choose_coder(void) {
+#ifdef KMC_HAS_AVX2
+    if (machine_path() == MACHINE_BEST && machine_has_avx2()) return kmc_photo_code_avx2;
 #endif
-}
-
-static PhotoCoder choose_coder(enum PhotoPath path) {
-    if (path == PHOTO_PATH_PLAIN) return kmc_photo_code_plain;
-#if (defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)) && !defined(KMC_PLAIN)
-    if (path == PHOTO_PATH_BEST && machine_has_avx2()) return kmc_photo_code_avx2;
-#endif
-    return kmc_photo_code_base;
+    return machine_path() == MACHINE_PLAIN ? kmc_photo_code_plain : kmc_photo_code_base;
 }
 
 /* ---- Model ---- */
@@ -143,15 +122,15 @@ static size_t write_states(const Photo *photo, uint8_t *out, size_t room) {
     return at;
 }
 
-size_t kmc_photo_encode_by(enum PhotoPath path, const uint16_t *labels, int width, int height, int k,
-                           const uint8_t *colours, int rich, uint8_t *out, size_t room) {
+size_t kmc_photo_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours, int rich,
+                        uint8_t *out, size_t room) {
     Photo photo;
     size_t length = SIZE_MAX;
     if (open_photo(&photo, width, height, k, colours, rich)) {
         const size_t pixels = (size_t)width * (size_t)height;
         photo.known = labels;
         photo.intervals = malloc(pixels * (size_t)photo.digits * sizeof(uint32_t));
-        if (photo.intervals && choose_coder(path)(&photo, 0) == PHOTO_OK) {
+        if (photo.intervals && choose_coder()(&photo, 0) == PHOTO_OK) {
             const size_t at = write_states(&photo, out, room);
             length = at > room ? 0 : room - at;
             memmove(out, out + room - length, length);
@@ -161,30 +140,20 @@ size_t kmc_photo_encode_by(enum PhotoPath path, const uint16_t *labels, int widt
     return length;
 }
 
-int kmc_photo_decode_by(enum PhotoPath path, const uint8_t *data, size_t length, uint16_t *labels, int width,
-                        int height, int k, const uint8_t *colours, int rich) {
+int kmc_photo_decode(const uint8_t *data, size_t length, const Plane *plane, int height, int k,
+                     const uint8_t *colours, int rich) {
     Photo photo;
     int result = PHOTO_MEMORY;
     if (length < 4 * PHOTO_STATES) return PHOTO_LENGTH;
-    if (open_photo(&photo, width, height, k, colours, rich)) {
+    if (open_photo(&photo, (int)plane->width, height, k, colours, rich)) {
         for (int i = 0; i < PHOTO_STATES; i++) photo.states[i] = load_big32(data + 4 * i);
         photo.at = 4 * PHOTO_STATES;
-        photo.data = data, photo.length = length, photo.labels = labels;
-        result = choose_coder(path)(&photo, 1);
+        photo.data = data, photo.length = length, photo.plane = *plane;
+        result = choose_coder()(&photo, 1);
         if (result == PHOTO_OK && photo.at != length) result = PHOTO_LENGTH;
         for (int i = 0; i < PHOTO_STATES; i++)
             if (result == PHOTO_OK && photo.states[i] != PHOTO_STATE_LOW) result = PHOTO_LENGTH;
     }
     close_photo(&photo);
     return result;
-}
-
-size_t kmc_photo_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours, int rich,
-                        uint8_t *out, size_t room) {
-    return kmc_photo_encode_by(PHOTO_PATH_BEST, labels, width, height, k, colours, rich, out, room);
-}
-
-int kmc_photo_decode(const uint8_t *data, size_t length, uint16_t *labels, int width, int height, int k,
-                     const uint8_t *colours, int rich) {
-    return kmc_photo_decode_by(PHOTO_PATH_BEST, data, length, labels, width, height, k, colours, rich);
 }

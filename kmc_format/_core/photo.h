@@ -3,8 +3,7 @@
 #ifndef KMC_PHOTO_H
 #define KMC_PHOTO_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "plane.h"
 
 enum PhotoResult {
     PHOTO_OK,
@@ -20,16 +19,8 @@ enum PhotoResult {
 size_t kmc_photo_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours, int rich,
                         uint8_t *out, size_t room);
 
-/* Decode what kmc_photo_encode made with the same arguments, whatever the bytes are; a PhotoResult. */
-int kmc_photo_decode(const uint8_t *data, size_t length, uint16_t *labels, int width, int height, int k,
+/* Decode what kmc_photo_encode made with the same arguments into a plane, whatever the bytes are; a PhotoResult. */
+int kmc_photo_decode(const uint8_t *data, size_t length, const Plane *plane, int height, int k,
                      const uint8_t *colours, int rich);
-
-/* For tests: the same by one implementation of lanes.h. All give the same results; one that the machine cannot run
- * becomes the best that it can. */
-enum PhotoPath { PHOTO_PATH_PLAIN, PHOTO_PATH_BASE, PHOTO_PATH_BEST };
-size_t kmc_photo_encode_by(enum PhotoPath path, const uint16_t *labels, int width, int height, int k,
-                           const uint8_t *colours, int rich, uint8_t *out, size_t room);
-int kmc_photo_decode_by(enum PhotoPath path, const uint8_t *data, size_t length, uint16_t *labels, int width,
-                        int height, int k, const uint8_t *colours, int rich);
 
 #endif

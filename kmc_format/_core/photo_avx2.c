@@ -1,5 +1,6 @@
 /* The label coding for photographs with AVX2; photo.c asks the machine whether it has it. */
-#if (defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)) && !defined(KMC_PLAIN)
+#include "machine.h"
+#ifdef KMC_HAS_AVX2
 #define KMC_AVX2
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt"))), apply_to = function)

@@ -93,7 +93,7 @@ ALWAYS_INLINE void find_contexts(const Photo *photo, Pixel *pixel, Shape s, int 
 /* Which row of a feature. */
 ALWAYS_INLINE uint32_t find_place(const Photo *photo, Shape s, int feature, uint32_t context, uint32_t node) {
     uint32_t place = s.digits == 1 ? context : context * (uint32_t)photo->nodes + node;
-    if (s.digits == 0 || (s.rich && feature >= PHOTO_SINGLES)) return place * 0x9E3779B1u >> (32 - PHOTO_HASHED);
+    if ((s.digits == 0 && photo->digits > 2) || (s.rich && feature >= PHOTO_SINGLES)) return place * 0x9E3779B1u >> (32 - PHOTO_HASHED);
     return place;
 }
 

@@ -193,8 +193,7 @@ ALWAYS_INLINE int code_picture(Photo *photo, Shape s) {
         if (result != PHOTO_OK) return result;
         if (s.decoding)
             for (int i = 0; i < rows; i++)
-                memcpy(photo->labels + (size_t)(y + i) * (size_t)photo->width, photo->lines[i + 2],
-                       sizeof(uint16_t) * (size_t)photo->width);
+                put_row(&photo->plane, (size_t)(y + i), photo->lines[i + 2]);
         for (int i = 0; i < 2; i++) {
             uint16_t *line = photo->lines[i];
             photo->lines[i] = photo->lines[PHOTO_ROWS + i], photo->lines[PHOTO_ROWS + i] = line;
@@ -205,34 +204,35 @@ ALWAYS_INLINE int code_picture(Photo *photo, Shape s) {
     return PHOTO_OK;
 }
 
-/* A function for each shape: NAME, bits of lanes, digits (0: more than two), kind. */
-#define SHAPES(EACH)                     \
-    EACH(small, 4, 1, PHOTO_SMALL)       \
-    EACH(one_of_16, 4, 1, PHOTO_MIDDLE)  \
-    EACH(one_of_32, 5, 1, PHOTO_MIDDLE)  \
-    EACH(two_of_16, 4, 2, PHOTO_LARGE)   \
-    EACH(two_of_32, 5, 2, PHOTO_LARGE)   \
-    EACH(more_of_16, 4, 0, PHOTO_LARGE)  \
-    EACH(more_of_32, 5, 0, PHOTO_LARGE)
+/* A function for each shape that is frequent: NAME, bits of lanes, digits, kind; and one for each number of lanes that
+   asks how many digits there are, and more that others know when they are compiled. */
+#define SHAPES(EACH)                    \
+    EACH(small, 4, 1, PHOTO_SMALL)      \
+    EACH(one_of_16, 4, 1, PHOTO_MIDDLE) \
+    EACH(one_of_32, 5, 1, PHOTO_MIDDLE) \
+    EACH(two_of_16, 4, 2, PHOTO_LARGE)
 /* Of the rich model one copy serves both directions: its speed is that of the arithmetic. */
-#define DEFINE(NAME, BITS, DIGITS, KIND)                                        \
-    NEVER_INLINE static int code_##NAME(Photo *photo, int rich, int decoding) { \
-        const Shape lean = {BITS, DIGITS, KIND, 0, 0};                          \
-        Shape shape = lean;                                                     \
-        if (rich) {                                                             \
-            shape.rich = 1, shape.decoding = decoding;                          \
-            return code_picture(photo, shape);                                  \
-        }                                                                       \
-        if (!decoding) return code_picture(photo, lean);                        \
-        shape.decoding = 1;                                                     \
-        return code_picture(photo, shape);                                      \
+#define DEFINE(NAME, BITS, DIGITS, KIND)                                             \
+    NEVER_INLINE static int code_##NAME(Photo *photo, int decoding) {                \
+        const Shape coder = {BITS, DIGITS, KIND, 0, 0}, decoder = {BITS, DIGITS, KIND, 0, 1}; \
+        const Shape rich = {BITS, DIGITS, KIND, 1, decoding};                        \
+        if (photo->rich) return code_picture(photo, rich);                           \
+        return decoding ? code_picture(photo, decoder) : code_picture(photo, coder); \
     }
 SHAPES(DEFINE)
+#define DEFINE_ANY(NAME, BITS)                                                   \
+    NEVER_INLINE static int code_##NAME(Photo *photo, int decoding) {            \
+        const Shape shape = {BITS, 0, PHOTO_LARGE, photo->rich, decoding};       \
+        return code_picture(photo, shape);                                       \
+    }
+DEFINE_ANY(any_of_16, 4)
+DEFINE_ANY(any_of_32, 5)
 
 int PHOTO_CODE(Photo *photo, int decoding) {
-    const int digits = photo->digits > 2 ? 0 : photo->digits;
-#define TRY(NAME, BITS, DIGITS, KIND) \
-    if (photo->lane_bits == BITS && digits == DIGITS && photo->kind == KIND) return code_##NAME(photo, photo->rich, decoding);
+#define TRY(NAME, BITS, DIGITS, KIND)                                                      \
+    if (photo->lane_bits == BITS && photo->digits == DIGITS && photo->kind == KIND) {      \
+        return code_##NAME(photo, decoding);                                               \
+    }
     SHAPES(TRY)
-    return PHOTO_MEMORY;
+    return photo->lane_bits == 4 ? code_any_of_16(photo, decoding) : code_any_of_32(photo, decoding);
 }

@@ -45,7 +45,7 @@ typedef struct {
     const uint8_t *data;
     size_t at, length;
     uint32_t states[PHOTO_STATES];
-    uint16_t *labels;
+    Plane plane;
     /* coding: the intervals of all digits, in the decoder's order: start, size << 15, state << 30 */
     const uint16_t *known;
     uint32_t *intervals;
