@@ -163,13 +163,16 @@ def _palette(codebook: Array) -> ImagePalette.ImagePalette:
 
 
 def _expand(indexed: Indexed, mode: str) -> Image.Image:
-    """Make a Pillow image; up to k = 256 by Pillow's own look-up, which is faster than NumPy's."""
+    """Make a Pillow image; up to k = 256 by look-ups that are faster than NumPy's."""
     if mode == "1" or not _fits_palette(indexed.codebook):
         pixels = indexed.expand()
         return Image.fromarray(pixels.astype("<u2", copy=False) if pixels.dtype == np.uint16 else pixels)
     image = Image.frombuffer("P", indexed.size, indexed.labels, "raw", "P", 0, 1)
     if mode == "P":  # the palette is there since the header was read
         return image
+    if mode == "L":
+        greys = indexed.codebook.tobytes().ljust(256, b"\0")
+        return Image.frombytes("L", indexed.size, indexed.labels.tobytes().translate(greys))
     palette = _palette(indexed.codebook)
     image.putpalette(palette.palette, palette.mode)
     return image.convert(mode)
