@@ -1,5 +1,6 @@
-/* From Python's arguments to the codings of codebooks and labels. Each function takes its buffers, checks that their sizes
-   belong together, and works without the GIL. What the arguments mean is told in __init__.py. */
+/* From Python's arguments to the codings of codebooks and labels. Each function takes its buffers, checks
+   that their sizes belong together, and works without the GIL. What the arguments mean is told in
+   __init__.py. */
 #include <stdlib.h>
 
 #include "binding.h"
@@ -45,10 +46,8 @@ PyObject *call_encode_codebook(PyObject *module, PyObject *arguments, PyObject *
         uint8_t *coded = malloc(codebook_room(&codebook));
         size_t size = 0;
         if (coded) {
-            Py_BEGIN_ALLOW_THREADS
-            size = encode_codebook(&codebook, coded);
-            Py_END_ALLOW_THREADS
-            result = PyBytes_FromStringAndSize((const char *)coded, (Py_ssize_t)size);
+            Py_BEGIN_ALLOW_THREADS size = encode_codebook(&codebook, coded);
+            Py_END_ALLOW_THREADS result = PyBytes_FromStringAndSize((const char *)coded, (Py_ssize_t)size);
         }
         problem = coded ? NULL : "";
         free(coded);
@@ -70,8 +69,7 @@ PyObject *call_decode_codebook(PyObject *module, PyObject *arguments, PyObject *
     const Py_buffer *words = take_buffer(&buffers, objects[1], "words", 'u', 4, 2, 1);
     const Codebook codebook = as_codebook(&buffers, words, bits);
     if (!buffers.failed) {
-        Py_BEGIN_ALLOW_THREADS
-        sound = decode_codebook(&codebook, data->buf, length_of(data, 0));
+        Py_BEGIN_ALLOW_THREADS sound = decode_codebook(&codebook, data->buf, length_of(data, 0));
         Py_END_ALLOW_THREADS
     }
     (void)module;
@@ -82,8 +80,10 @@ PyObject *call_decode_codebook(PyObject *module, PyObject *arguments, PyObject *
 static Tile as_tile(Buffers *buffers, const Py_buffer *labels, const Py_buffer *colours) {
     Tile tile = {0};
     if (buffers->failed) return tile;
-    require(buffers, 1 <= labels->shape[0] && labels->shape[0] <= INT32_MAX / 2 && 1 <= labels->shape[1] &&
-            labels->shape[1] <= INT32_MAX / 8, "a tile is at least one pixel wide and high, and not too large");
+    require(buffers,
+            1 <= labels->shape[0] && labels->shape[0] <= INT32_MAX / 2 && 1 <= labels->shape[1] &&
+                labels->shape[1] <= INT32_MAX / 8,
+            "a tile is at least one pixel wide and high, and not too large");
     require(buffers, 1 <= colours->shape[0] && colours->shape[0] <= 65536, "there are 1 to 65,536 colours");
     require(buffers, colours->shape[1] == 4, "a colour has four channels");
     tile.width = (int)labels->shape[1];
@@ -104,8 +104,8 @@ PyObject *call_encode_labels(PyObject *module, PyObject *arguments, PyObject *na
     int coding, options;
     Py_ssize_t limit;
     KEYWORDS("numbers", "colours", "coding", "options", "limit");
-    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOiin:encode_labels", keywords, &objects[0], &objects[1],
-                                     &coding, &options, &limit)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOiin:encode_labels", keywords, &objects[0],
+                                     &objects[1], &coding, &options, &limit)) {
         return NULL;
     }
     Buffers buffers = {0};
@@ -115,7 +115,8 @@ PyObject *call_encode_labels(PyObject *module, PyObject *arguments, PyObject *na
     const char *problem = NULL;
     if (!buffers.failed) {
         const size_t count = length_of(numbers, 0) * length_of(numbers, 1);
-        require(&buffers, most_label(numbers->buf, count) < tile.k, "a number is not below that of the colours");
+        require(&buffers, most_label(numbers->buf, count) < tile.k,
+                "a number is not below that of the colours");
         require(&buffers, 0 <= options && options < count_options(coding), "there is no such coding");
         require(&buffers, 0 <= limit && limit < PTRDIFF_MAX / 2, "a limit is a number of bytes");
     }
@@ -123,13 +124,16 @@ PyObject *call_encode_labels(PyObject *module, PyObject *arguments, PyObject *na
         uint8_t *coded = malloc((size_t)limit + 1);
         size_t size = SIZE_MAX;
         if (coded) {
-            Py_BEGIN_ALLOW_THREADS
-            size = encode_labels(&tile, numbers->buf, coding, options, coded, (size_t)limit);
+            Py_BEGIN_ALLOW_THREADS size =
+                encode_labels(&tile, numbers->buf, coding, options, coded, (size_t)limit);
             Py_END_ALLOW_THREADS
         }
-        if (size == SIZE_MAX) problem = "";
-        else if (size == 0) result = Py_NewRef(Py_None);
-        else result = PyBytes_FromStringAndSize((const char *)coded, (Py_ssize_t)size);
+        if (size == SIZE_MAX)
+            problem = "";
+        else if (size == 0)
+            result = Py_NewRef(Py_None);
+        else
+            result = PyBytes_FromStringAndSize((const char *)coded, (Py_ssize_t)size);
         free(coded);
     }
     (void)module;
@@ -140,8 +144,8 @@ PyObject *call_decode_labels(PyObject *module, PyObject *arguments, PyObject *na
     PyObject *objects[4], *result = NULL;
     int coding, options;
     KEYWORDS("data", "labels", "names", "colours", "coding", "options");
-    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOOOii:decode_labels", keywords, &objects[0], &objects[1],
-                                     &objects[2], &objects[3], &coding, &options)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOOOii:decode_labels", keywords, &objects[0],
+                                     &objects[1], &objects[2], &objects[3], &coding, &options)) {
         return NULL;
     }
     Buffers buffers = {0};
@@ -158,10 +162,9 @@ PyObject *call_decode_labels(PyObject *module, PyObject *arguments, PyObject *na
     if (!buffers.failed) {
         const Plane plane = {labels->buf, length_of(labels, 1), (int)labels->itemsize, names->buf};
         const char *rule = NULL;
-        Py_BEGIN_ALLOW_THREADS
-        rule = decode_labels(&tile, data->buf, length_of(data, 0), coding, options, &plane);
-        Py_END_ALLOW_THREADS
-        if (rule && !*rule) problem = "";
+        Py_BEGIN_ALLOW_THREADS rule =
+            decode_labels(&tile, data->buf, length_of(data, 0), coding, options, &plane);
+        Py_END_ALLOW_THREADS if (rule && !*rule) problem = "";
         else result = PyUnicode_FromString(rule ? rule : "");
     }
     (void)module;

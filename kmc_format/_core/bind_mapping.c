@@ -1,5 +1,6 @@
-/* From Python's arguments to the functions that quantising needs. Each function takes its buffers, checks that their sizes
-   belong together, and works without the GIL. What the arguments mean is told in __init__.py. */
+/* From Python's arguments to the functions that quantising needs. Each function takes its buffers, checks
+   that their sizes belong together, and works without the GIL. What the arguments mean is told in
+   __init__.py. */
 #include <stdlib.h>
 
 #include "binding.h"
@@ -16,10 +17,9 @@ PyObject *call_count(PyObject *module, PyObject *arguments, PyObject *named) {
     uint32_t *found = NULL, *counts = NULL;
     size_t size = 0;
     if (!buffers.failed) {
-        Py_BEGIN_ALLOW_THREADS
-        problem = count_values(values->buf, length_of(values, 0), &found, &counts, &size);
-        Py_END_ALLOW_THREADS
-        const Py_ssize_t bytes = (Py_ssize_t)(size * sizeof *found);
+        Py_BEGIN_ALLOW_THREADS problem =
+            count_values(values->buf, length_of(values, 0), &found, &counts, &size);
+        Py_END_ALLOW_THREADS const Py_ssize_t bytes = (Py_ssize_t)(size * sizeof *found);
         if (!problem) result = Py_BuildValue("y#y#", (const char *)found, bytes, (const char *)counts, bytes);
         free(found);
         free(counts);
@@ -46,9 +46,9 @@ PyObject *call_nearest(PyObject *module, PyObject *arguments, PyObject *named) {
         require(&buffers, points->shape[1] <= DIMENSIONS, "there are one to four dimensions");
     }
     if (!buffers.failed) {
-        Py_BEGIN_ALLOW_THREADS
-        problem = label_points(points->buf, length_of(points, 0), entries->buf, length_of(entries, 0),
-                               (int)points->shape[1], numbers->buf);
+        Py_BEGIN_ALLOW_THREADS problem =
+            label_points(points->buf, length_of(points, 0), entries->buf, length_of(entries, 0),
+                         (int)points->shape[1], numbers->buf);
         Py_END_ALLOW_THREADS
     }
     (void)module;
@@ -89,14 +89,14 @@ PyObject *call_dither(PyObject *module, PyObject *arguments, PyObject *named) {
     const char *problem = NULL;
     if (!buffers.failed) {
         const Dithering job = {
-            pixels->buf, length_of(pixels, 0), length_of(pixels, 1), points->buf, length_of(points, 0),
-            (int)points->shape[1], entries->buf, length_of(entries, 0), pinned->buf, coverage->buf,
-            limits->buf, strength, labels->buf,
+            pixels->buf,          length_of(pixels, 0),  length_of(pixels, 1), points->buf,
+            length_of(points, 0), (int)points->shape[1], entries->buf,         length_of(entries, 0),
+            pinned->buf,          coverage->buf,         limits->buf,          strength,
+            labels->buf,
         };
         check_dithering(&buffers, &job, pinned, coverage, limits, labels, entries);
         if (!buffers.failed) {
-            Py_BEGIN_ALLOW_THREADS
-            problem = dither_pixels(&job);
+            Py_BEGIN_ALLOW_THREADS problem = dither_pixels(&job);
             Py_END_ALLOW_THREADS
         }
     }
@@ -104,13 +104,20 @@ PyObject *call_dither(PyObject *module, PyObject *arguments, PyObject *named) {
     return finish_call(&buffers, problem, Py_NewRef(Py_None));
 }
 
+/* Whether two buffers share no memory. */
+static int are_apart(const Py_buffer *one, const Py_buffer *other) {
+    const uintptr_t a = (uintptr_t)one->buf, b = (uintptr_t)other->buf;
+    return a + (uintptr_t)one->len <= b || b + (uintptr_t)other->len <= a;
+}
+
 PyObject *call_choose_labels(PyObject *module, PyObject *arguments, PyObject *named) {
     PyObject *objects[7];
     long long lagrange;
     int64_t bytes = 0;
     KEYWORDS("pixels", "points", "entries", "nearest", "farthest", "lagrange", "colours", "labels");
-    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOOOOLOO:choose_labels", keywords, &objects[0], &objects[1],
-                                     &objects[2], &objects[3], &objects[4], &lagrange, &objects[5], &objects[6])) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOOOOLOO:choose_labels", keywords, &objects[0],
+                                     &objects[1], &objects[2], &objects[3], &objects[4], &lagrange,
+                                     &objects[5], &objects[6])) {
         return NULL;
     }
     Buffers buffers = {0};
@@ -124,20 +131,25 @@ PyObject *call_choose_labels(PyObject *module, PyObject *arguments, PyObject *na
     const char *problem = NULL;
     if (!buffers.failed) {
         const size_t k = length_of(entries, 0), count = length_of(points, 0);
-        require(&buffers, length_of(points, 1) == 4 && length_of(entries, 1) == 4 && length_of(colours, 1) == 4,
+        require(&buffers,
+                length_of(points, 1) == 4 && length_of(entries, 1) == 4 && length_of(colours, 1) == 4,
                 "points, entries and colours have four columns");
         require(&buffers, length_of(colours, 0) == k, "there are not as many colours as entries");
         require(&buffers, length_of(nearest_entries, 0) == count && length_of(farthest, 0) == count,
                 "there are not as many of nearest and farthest as points");
-        require(&buffers, length_of(labels, 0) == length_of(pixels, 0) && length_of(labels, 1) == length_of(pixels, 1),
+        require(&buffers,
+                length_of(labels, 0) == length_of(pixels, 0) && length_of(labels, 1) == length_of(pixels, 1),
                 "labels and pixels differ in shape");
         const Choosing job = {
-            pixels->buf, length_of(pixels, 0), length_of(pixels, 1), points->buf, count, entries->buf, k,
-            nearest_entries->buf, farthest->buf, lagrange, colours->buf, labels->buf,
+            pixels->buf, length_of(pixels, 0), length_of(pixels, 1), points->buf, count,        entries->buf,
+            k,           nearest_entries->buf, farthest->buf,        lagrange,    colours->buf, labels->buf,
         };
+        const Py_buffer *inputs[] = {pixels, points, entries, nearest_entries, farthest, colours};
+        for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+            require(&buffers, are_apart(labels, inputs[i]), "labels share memory with an input");
+        }
         if (!buffers.failed) {
-            Py_BEGIN_ALLOW_THREADS
-            problem = choose_labels(&job, &bytes);
+            Py_BEGIN_ALLOW_THREADS problem = choose_labels(&job, &bytes);
             Py_END_ALLOW_THREADS
         }
     }

@@ -3,7 +3,7 @@
 #include "choose_model.h"
 #include "mapping.h"
 
-#define MARGIN 2 /* labels that are known on either side of a row */
+#define MARGIN 2         /* labels that are known on either side of a row */
 #define BESIDE (2 * BIT) /* what a label is worth if E or S has it too, */
 #define ASLANT BIT       /* and if SW or SE has it */
 #define MOST_AHEAD (2 * (BESIDE + ASLANT))
@@ -28,8 +28,8 @@ static int64_t squared_distance(const Choosing *job, size_t colour, int32_t labe
 
 static int32_t worth_ahead(const Chooser *chooser, int32_t label) {
     const int32_t *ahead = chooser->ahead;
-    return BESIDE * ((label == ahead[0]) + (label == ahead[1]))
-           + ASLANT * ((label == ahead[2]) + (label == ahead[3]));
+    return BESIDE * ((label == ahead[0]) + (label == ahead[1])) +
+           ASLANT * ((label == ahead[2]) + (label == ahead[3]));
 }
 
 /* What is known while the labels of a pixel are compared. */
@@ -137,8 +137,8 @@ static void choose_row(Chooser *chooser, size_t y) {
 static const char *find_problem(const Choosing *job) {
     if (job->k < 1 || job->k > 65536) return "a codebook has 1 to 65,536 entries";
     if (job->lagrange < 0 || job->lagrange > MOST_LAGRANGE) return "lagrange is from 0 to 2^44";
-    if (!are_coordinates_near(job->points, DIMENSIONS * job->colour_count)
-        || !are_coordinates_near(job->entries, DIMENSIONS * job->k)) {
+    if (!are_coordinates_near(job->points, DIMENSIONS * job->colour_count) ||
+        !are_coordinates_near(job->entries, DIMENSIONS * job->k)) {
         return "coordinates are at most 2^20 in size";
     }
     for (size_t n = 0; n < job->colour_count; n++) {

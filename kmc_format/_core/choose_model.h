@@ -79,8 +79,8 @@ static void fill_tables(Model *model) {
 static void find_questions(const Model *model, const uint16_t *here, const uint16_t *above,
                            const uint16_t *above2, Questions *questions) {
     const uint32_t W = here[-1], N = above[0], NW = above[-1], NE = above[1];
-    const int pattern = (W == N) | (N == NE) << 1 | (W == NW) << 2 | (N == NW) << 3 | (W == here[-2]) << 4
-                        | (N == above2[0]) << 5 | (NE == W) << 6 | (NW == NE) << 7;
+    const int pattern = (W == N) | (N == NE) << 1 | (W == NW) << 2 | (N == NW) << 3 | (W == here[-2]) << 4 |
+                        (N == above2[0]) << 5 | (NE == W) << 6 | (NW == NE) << 7;
     const uint32_t hash = hash_pair(W | N << 16, NW | NE << 16) >> (32 - CELL_BITS);
     *questions = (Questions){.label = {(int32_t)W, (int32_t)N, (int32_t)NE},
                              .asked = {1, N != W, NE != W && NE != N},
@@ -147,8 +147,8 @@ static void find_rows(const Model *model, uint32_t node, int place, int32_t pref
 }
 
 static int32_t cost_of_digit(const Model *model, Row *const rows[2], int digit) {
-    return model->logarithm[rows[0]->total + rows[1]->total]
-           - model->logarithm[rows[0]->count[digit] + rows[1]->count[digit]];
+    return model->logarithm[rows[0]->total + rows[1]->total] -
+           model->logarithm[rows[0]->count[digit] + rows[1]->count[digit]];
 }
 
 static void learn_digit(Row *row, int digit) {

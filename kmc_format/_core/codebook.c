@@ -40,9 +40,9 @@ ALWAYS_INLINE int64_t code_number(RangeCoder *coder, NumberKind *kind, int64_t v
     uint64_t coded = length > 0;
     for (int i = length - 2; i >= 0; i--) {
         const int bit = (int)(size >> i & 1);
-        coded = coded << 1 | (uint64_t)(i == length - 2
-                                            ? range_adaptive(coder, &kind->second[length], bit, decoding)
-                                            : range_bit(coder, 32768, bit, decoding));
+        coded = coded << 1 |
+                (uint64_t)(i == length - 2 ? range_adaptive(coder, &kind->second[length], bit, decoding)
+                                           : range_bit(coder, 32768, bit, decoding));
     }
     return negative ? -(int64_t)coded - 1 : (int64_t)coded + 1;
 }

@@ -66,8 +66,8 @@ static const char *find_problem(const Dithering *job) {
     const size_t dimensions = (size_t)job->dimensions;
     if (job->k > 65536) return "a codebook has at most 65,536 entries";
     if (job->strength < 0 || job->strength > FULL_STRENGTH) return "strength is from 0 to 4096";
-    if (!are_coordinates_near(job->points, job->colour_count * dimensions)
-        || !are_coordinates_near(job->limits, 2 * dimensions)) {
+    if (!are_coordinates_near(job->points, job->colour_count * dimensions) ||
+        !are_coordinates_near(job->limits, 2 * dimensions)) {
         return "coordinates are at most 2^20 in size";
     }
     return NULL;

@@ -55,12 +55,16 @@ static void forget(Drawn *drawn) {
 /* Tables are parts of a block. Before there is one, this counts what they take. */
 typedef struct {
     char *base;
-    size_t used;
+    size_t used; /* SIZE_MAX if there can be no such block */
 } Block;
 
 static void *take(Block *block, size_t count, size_t size) {
     void *part = block->base ? block->base + block->used : NULL;
-    block->used += (count * size + 63) / 64 * 64;
+    if (block->used > SIZE_MAX / 4 || count > SIZE_MAX / 4 / (size ? size : 1)) {
+        block->used = SIZE_MAX;
+    } else {
+        block->used += (count * size + 63) / 64 * 64;
+    }
     return part;
 }
 
@@ -111,6 +115,7 @@ static void align(Block *block, void *memory) {
 static int allocate(Drawn *drawn) {
     Block zeros = {NULL, 0}, others = {NULL, 0};
     place_tables(drawn, &zeros, &others);
+    if (zeros.used > SIZE_MAX / 2 || others.used > SIZE_MAX / 2) return 0;
     drawn->blocks[0] = calloc(zeros.used + 64, 1);
     drawn->blocks[1] = malloc(others.used + 64);
     if (!drawn->blocks[0] || !drawn->blocks[1]) return 0;
@@ -161,9 +166,9 @@ size_t kmc_drawn_encode(const uint16_t *labels, int width, int height, int k, co
     if (open_drawn(&drawn, width, height, k, colours, options) && coded) {
         drawn.known = labels;
         range_start_coding(&drawn.coder, coded, room + RANGE_SLACK);
-        choose_coder()(&drawn, 0);
+        const int result = choose_coder()(&drawn, 0);
         length = range_finish(&drawn.coder);
-        length = length > room ? 0 : length;
+        length = result != DRAWN_OK || length > room ? 0 : length;
         memcpy(out, coded, length);
     }
     free(coded);

@@ -103,7 +103,7 @@ ALWAYS_INLINE int code_weighed_answer(const Drawn *drawn, RangeCoder *coder, Cel
 }
 
 /* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits.
-   */
+ */
 ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
                                     int decoding) {
     const int longest = log2_floor((uint32_t)most + 1),

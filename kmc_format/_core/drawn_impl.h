@@ -15,13 +15,13 @@ typedef struct {
    registers. */
 typedef struct {
     RangeCoder coder;
-    uint16_t *line;         /* the row's first label; the row above is `stride` before it */
+    uint16_t *line; /* the row's first label; the row above is `stride` before it */
     ptrdiff_t stride;
-    int x, broke;           /* where we are; where a zone ended last in this row */
-    uint32_t past;          /* whether the last three labels were those left of them, the last in bit 0 */
-    const int32_t *above;   /* the next change in the row above */
-    int32_t *last;          /* after the last change in this row */
-    int last_listed;        /* whether the last label that was looked for in the list was there */
+    int x, broke;         /* where we are; where a zone ended last in this row */
+    uint32_t past;        /* whether the last three labels were those left of them, the last in bit 0 */
+    const int32_t *above; /* the next change in the row above */
+    int32_t *last;        /* after the last change in this row */
+    int last_listed;      /* whether the last label that was looked for in the list was there */
 } Row;
 
 /* A place in a table of expectations, and the bits that tell a context from others there. */
@@ -32,7 +32,7 @@ typedef struct {
 
 /* What a pixel was asked about. */
 typedef struct {
-    int ended;              /* whether it ends a zone */
+    int ended; /* whether it ends a zone */
     Match near, far;
     int expected;           /* the label that was expected, or -1 */
     uint32_t likely, times; /* what came last with these neighbours, and how often */
@@ -143,9 +143,12 @@ ALWAYS_INLINE void put_changes(const Plane *plane, size_t y, const uint16_t *lin
     for (; x + 8 <= plane->width; x += 8) {
         uint8_t *items = (uint8_t *)plane->items + y * bytes + x * size;
         const Eight here = eight_at(line + x), there = eight_at(above + x);
-        if (equal_eights(here, there, here, there) != 65535) put_labels(plane, y, x, 8, line);
-        else if (size == 1) memcpy(items, items - bytes, 8);
-        else memcpy(items, items - bytes, 16);
+        if (equal_eights(here, there, here, there) != 65535)
+            put_labels(plane, y, x, 8, line);
+        else if (size == 1)
+            memcpy(items, items - bytes, 8);
+        else
+            memcpy(items, items - bytes, 16);
     }
     put_labels(plane, y, x, plane->width - x, line);
 }
@@ -171,13 +174,18 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
         const int equal = !c.decoding && memcmp(line, above, bytes) == 0;
         AdaptiveBit *state = &drawn->adaptive->row[equals & 3];
         equals = equals << 1 | (uint32_t)range_adaptive(&row.coder, state, equal, c.decoding);
-        if (equals & 1) memcpy(line - MARGIN, above - MARGIN, bytes + sizeof(uint16_t) * MARGIN);
-        else if (!code_row(drawn, &row, c)) return DRAWN_LABEL;
+        if (equals & 1)
+            memcpy(line - MARGIN, above - MARGIN, bytes + sizeof(uint16_t) * MARGIN);
+        else if (!code_row(drawn, &row, c))
+            return DRAWN_LABEL;
         for (int i = 0; i < MARGIN; i++) line[drawn->width + i] = line[drawn->width - 1];
         if (c.decoding) {
-            if (equals & 1 && y > 0) repeat_row(&drawn->plane, (size_t)y);
-            else if (y == 0) put_row(&drawn->plane, 0, line);
-            else put_changes(&drawn->plane, (size_t)y, line, above);
+            if (equals & 1 && y > 0)
+                repeat_row(&drawn->plane, (size_t)y);
+            else if (y == 0)
+                put_row(&drawn->plane, 0, line);
+            else
+                put_changes(&drawn->plane, (size_t)y, line, above);
         }
         if (c.match) add_line(drawn->columns - MARGIN, line - MARGIN, drawn->width + 2 * MARGIN);
         next_line(drawn);
@@ -193,13 +201,13 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
 #else
 #define KMC_DRAWN_COPIES 1
 #endif
-#define DEFINE(NAME, MATCH, RICH)                                                             \
-    NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                                \
-        const int list = drawn->options & DRAWN_LIST;                                         \
-        const Coding coding = {list, MATCH, RICH, 0}, other = {list, MATCH, RICH, 1};         \
-        const Coding either = {list, MATCH, RICH, decoding};                                  \
-        if (!KMC_DRAWN_COPIES || RICH) return code_picture(drawn, either);                    \
-        return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);           \
+#define DEFINE(NAME, MATCH, RICH)                                                                            \
+    NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                                               \
+        const int list = drawn->options & DRAWN_LIST;                                                        \
+        const Coding coding = {list, MATCH, RICH, 0}, other = {list, MATCH, RICH, 1};                        \
+        const Coding either = {list, MATCH, RICH, decoding};                                                 \
+        if (!KMC_DRAWN_COPIES || RICH) return code_picture(drawn, either);                                   \
+        return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);                          \
     }
 DEFINE(code_lean, 0, 0)
 DEFINE(code_lean_match, 1, 0)

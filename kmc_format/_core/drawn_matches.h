@@ -22,8 +22,10 @@ ALWAYS_INLINE uint64_t far_context(const Around *at, const uint32_t *column) {
 ALWAYS_INLINE uint32_t expectation_state(Expectation expectation, const Around *at) {
     const uint32_t times = expectation >> 16 & 255, label = expectation & 65535;
     if (!times) return 0;
-    return (uint32_t)min_int((int32_t)times, 4) +
-           4 * (label == at->W ? 0u : label == at->N ? 1u : label == at->NE ? 2u : 3u);
+    return (uint32_t)min_int((int32_t)times, 4) + 4 * (label == at->W    ? 0u
+                                                       : label == at->N  ? 1u
+                                                       : label == at->NE ? 2u
+                                                                         : 3u);
 }
 
 /* Where a context has its match, and the bits that tell it from others there. */
@@ -58,11 +60,13 @@ ALWAYS_INLINE void expect_label(const Drawn *drawn, const Around *at, uint32_t s
     asked->times = best >> 16 & 255;
     asked->likely = best & 65535;
     slots[0] = find_slot(drawn, first, near | same << 5 | near_often << 11);
-    slots[1] = find_slot(drawn, first + 1,
-                         far | near << 5 | far_often << 10 | near_often << 11 | alike << 12);
+    slots[1] =
+        find_slot(drawn, first + 1, far | near << 5 | far_often << 10 | near_often << 11 | alike << 12);
 }
 
 ALWAYS_INLINE void learn_match(Expectation *match, uint32_t label) {
-    if ((*match & TIMES) && (*match & 65535) == label) *match += (*match & TIMES) < TIMES ? 1u << 16 : 0;
-    else *match = (*match & ~(TIMES | 65535)) | label | 1u << 16;
+    if ((*match & TIMES) && (*match & 65535) == label)
+        *match += (*match & TIMES) < TIMES ? 1u << 16 : 0;
+    else
+        *match = (*match & ~(TIMES | 65535)) | label | 1u << 16;
 }

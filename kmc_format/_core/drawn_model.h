@@ -8,29 +8,29 @@
 #include "range.h"
 
 enum {
-    MARGIN = 16,        /* labels that a line has beyond either side of the picture */
-    LINES = 8,          /* rows of labels that are kept, at least 6 */
-    QUESTIONS = 4,      /* is it one's, the other's, that of NE, the expected one? */
-    LEAN_CELLS = 4,     /* features of a question ... */
+    MARGIN = 16,    /* labels that a line has beyond either side of the picture */
+    LINES = 8,      /* rows of labels that are kept, at least 6 */
+    QUESTIONS = 4,  /* is it one's, the other's, that of NE, the expected one? */
+    LEAN_CELLS = 4, /* features of a question ... */
     LEAN_MATCH_CELLS = 6,
     RICH_CELLS = 11,
-    MATCH_CELLS = 2,    /* ... without those of matches */
+    MATCH_CELLS = 2, /* ... without those of matches */
     MOST_CELLS = 16,
     ZONE_CELLS = 4,
     ZONE_SLOTS = 4096,
-    SLOPES = 8,         /* how far an edge has moved: 0 to 7 */
-    CLASSES = 32,       /* of lengths */
-    LEAN_ROWS = 4,      /* features of a digit */
-    PREDICTED = 4,      /* of these, colours that the labels around foretell, */
+    SLOPES = 8,    /* how far an edge has moved: 0 to 7 */
+    CLASSES = 32,  /* of lengths */
+    LEAN_ROWS = 4, /* features of a digit */
+    PREDICTED = 4, /* of these, colours that the labels around foretell, */
     RICH_ROWS = 15,
-    LIST_ROWS = 2,      /* features of the list's lane */
-    NEAR = 16,          /* places where the list looks for a label */
+    LIST_ROWS = 2, /* features of the list's lane */
+    NEAR = 16,     /* places where the list looks for a label */
     DIGITS = 4,
-    DENIED = 4,         /* labels that are known not to come, at most */
-    ROW_BITS = 14,      /* log2 of a feature's rows of logits */
-    RATE = 2048,        /* of a cell at first, in 2^-12 */
-    STEEPEST = 176,     /* steps of 1/16 nat within which the logistic function changes */
-    UNLIMITED = 4096    /* and as many as the sum of eight logits may need */
+    DENIED = 4,      /* labels that are known not to come, at most */
+    ROW_BITS = 14,   /* log2 of a feature's rows of logits */
+    RATE = 2048,     /* of a cell at first, in 2^-12 */
+    STEEPEST = 176,  /* steps of 1/16 nat within which the logistic function changes */
+    UNLIMITED = 4096 /* and as many as the sum of eight logits may need */
 };
 
 /* A logit, in 1/16384 nat, in the upper 20 bits; in the lower 12 how far its rate has fallen. */
@@ -58,42 +58,42 @@ typedef struct {
 } Refinement;
 
 typedef struct {
-    AdaptiveBit row[4];                   /* is a row that above? */
-    AdaptiveBit side[SLOPES][CLASSES];    /* in which half a zone ends */
-    LengthBits from_begin[CLASSES], from_end[SLOPES][CLASSES];   /* and how far from there */
+    AdaptiveBit row[4];                                        /* is a row that above? */
+    AdaptiveBit side[SLOPES][CLASSES];                         /* in which half a zone ends */
+    LengthBits from_begin[CLASSES], from_end[SLOPES][CLASSES]; /* and how far from there */
     AdaptiveBit expected_end[4], expected_label[4];
-    AdaptiveBit fresh[32];                /* is it a label that was not seen before? */
-    AdaptiveBit next, before;             /* the one after the last such label? one before it? */
-    LengthBits distance[2];               /* how many such labels on */
+    AdaptiveBit fresh[32];    /* is it a label that was not seen before? */
+    AdaptiveBit next, before; /* the one after the last such label? one before it? */
+    LengthBits distance[2];   /* how many such labels on */
 } Adaptive;
 
 typedef struct {
     int width, height, k, options;
-    int slot_shift, match_bits;  /* slots are found by the bits of a hash from this place on */
+    int slot_shift, match_bits; /* slots are found by the bits of a hash from this place on */
     int lane_bits, lanes, digits, nodes;
     const uint8_t *colours;
-    const uint16_t *known;  /* labels, when coding */
-    Plane plane;            /* when decoding */
+    const uint16_t *known; /* labels, when coding */
+    Plane plane;           /* when decoding */
     RangeCoder coder;
-    int16_t rates[256];     /* of a row's step, by visits */
-    void *blocks[2];        /* hold all tables */
+    int16_t rates[256];         /* of a row's step, by visits */
+    void *blocks[2];            /* hold all tables */
     Cell *features[MOST_CELLS]; /* of a pixel's questions: slots of QUESTIONS cells */
-    Cell *zone_cells;       /* features of a zone's question: ZONE_SLOTS cells */
+    Cell *zone_cells;           /* features of a zone's question: ZONE_SLOTS cells */
     Adaptive *adaptive;
     Refinement *refinement; /* rich only */
     int16_t *list_rows;     /* 256 rows of 16 logits for each feature, and their visits */
     uint8_t *list_visits;
     int16_t *rows[RICH_ROWS];
     uint8_t *visits[RICH_ROWS]; /* 0 for a row that is not there yet */
-    int32_t *row_weights;   /* rich only: by place, feature, and log2 of visits */
+    int32_t *row_weights;       /* rich only: by place, feature, and log2 of visits */
     Expectation *near_matches, *far_matches;
     ZoneExpectation *zone_matches;
-    uint64_t *unseen;       /* a bit for each label */
+    uint64_t *unseen; /* a bit for each label */
     int unseen_count, last_fresh, last_rank;
-    uint16_t *lines;        /* LINES rows of labels, each with margins */
-    uint16_t *line;         /* the first label of this row; three rows above it are there */
-    ptrdiff_t stride;       /* labels from row to row */
-    int32_t *changes[2];    /* where labels change in the row above, and in this one */
+    uint16_t *lines;     /* LINES rows of labels, each with margins */
+    uint16_t *line;      /* the first label of this row; three rows above it are there */
+    ptrdiff_t stride;    /* labels from row to row */
+    int32_t *changes[2]; /* where labels change in the row above, and in this one */
     uint32_t *columns; /* the labels of a column above this row, each times 32 to the power of its distance */
     uint16_t logistic[2 * UNLIMITED];
 } Drawn;

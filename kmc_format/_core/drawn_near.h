@@ -71,8 +71,16 @@ ALWAYS_INLINE uint32_t spell(Drawn *drawn, Row *row, const Around *at, const Ask
                                 ended ? -1 : (int)at->NE};
     const uint32_t four = hash_pair(at->W | at->N << 16, at->NE | at->NW << 16);
     const uint32_t times = (uint32_t)min_int((int32_t)asked->times, 7);
-    uint32_t rich[RICH_ROWS] = {at->W, at->N, at->NE, at->NW, at->WW, at->NN, at->a[2], 0,
-                                hash_pair(at->W, at->N), times ? hash_pair(asked->likely, 100 + times) : 0,
+    uint32_t rich[RICH_ROWS] = {at->W,
+                                at->N,
+                                at->NE,
+                                at->NW,
+                                at->WW,
+                                at->NN,
+                                at->a[2],
+                                0,
+                                hash_pair(at->W, at->N),
+                                times ? hash_pair(asked->likely, 100 + times) : 0,
                                 four};
     if (c.rich) {
         uint32_t *predicted = rich + RICH_ROWS - PREDICTED;
@@ -100,7 +108,7 @@ ALWAYS_INLINE uint32_t code_label(Drawn *drawn, Row *row, const Around *at, Aske
     }
     if (drawn->unseen_count) {
         AdaptiveBit *state = &drawn->adaptive->fresh[log2_floor((uint32_t)drawn->unseen_count)];
-        const int fresh = !c.decoding && is_unseen(drawn, label);
+        const int fresh = !c.decoding && label < (uint32_t)drawn->k && is_unseen(drawn, label);
         if (range_adaptive(&row->coder, state, fresh, c.decoding)) {
             lend_coder(drawn, &row->coder);
             label = code_fresh(drawn, label, c.decoding);

@@ -97,20 +97,20 @@ ALWAYS_INLINE void quad_spread(void *a, void *b, void *c, void *d, Quad v) {
 typedef struct {
     int32_t v[4];
 } Quad;
-#define QUAD_EACH(name, ...)                                    \
-    ALWAYS_INLINE Quad name(Quad a, Quad b) {                   \
-        for (int i = 0; i < 4; i++) {                           \
-            const int32_t x = a.v[i], y = b.v[i];               \
-            a.v[i] = __VA_ARGS__;                               \
-        }                                                       \
-        return a;                                               \
+#define QUAD_EACH(name, ...)                                                                                 \
+    ALWAYS_INLINE Quad name(Quad a, Quad b) {                                                                \
+        for (int i = 0; i < 4; i++) {                                                                        \
+            const int32_t x = a.v[i], y = b.v[i];                                                            \
+            a.v[i] = __VA_ARGS__;                                                                            \
+        }                                                                                                    \
+        return a;                                                                                            \
     }
 QUAD_EACH(quad_add, (int32_t)((uint32_t)x + (uint32_t)y))
 QUAD_EACH(quad_sub, x - y)
-QUAD_EACH(quad_and, x & y)
-QUAD_EACH(quad_times, x * y)
-QUAD_EACH(quad_times_16, x * y)
-QUAD_EACH(quad_times_18, x * y)
+QUAD_EACH(quad_and, x &y)
+QUAD_EACH(quad_times, x *y)
+QUAD_EACH(quad_times_16, x *y)
+QUAD_EACH(quad_times_18, x *y)
 ALWAYS_INLINE Quad quad_of(int32_t v) {
     const Quad a = {{v, v, v, v}};
     return a;

@@ -9,10 +9,10 @@ static const int16_t drawn_denied[64] = {FREE_8, FREE_8, FREE_8, FREE_8, -32768,
                                          32767,  32767,  32767,  32767,  FREE_8, FREE_8, FREE_8};
 
 typedef struct {
-    int16_t *rows[RICH_ROWS];   /* of logits in 1/4096 nat */
+    int16_t *rows[RICH_ROWS]; /* of logits in 1/4096 nat */
     uint8_t *visits[RICH_ROWS];
-    int32_t *weights;           /* by row and log2 of visits, in 2^-18 */
-    uint32_t denied[DENIED];    /* lanes that are known not to come; 32 for none */
+    int32_t *weights;        /* by row and log2 of visits, in 2^-18 */
+    uint32_t denied[DENIED]; /* lanes that are known not to come; 32 for none */
 } Forecast;
 
 /* The lanes' shares of a row of the range coder's parts. */
@@ -150,8 +150,10 @@ ALWAYS_INLINE void find_row(const Drawn *drawn, Forecast *forecast, int feature,
     uint8_t *visits = drawn->visits[feature] + at;
     if (*visits == 0) {
         *visits = 1;
-        if (single) begin_row(drawn, row, context, prefix, place * drawn->lane_bits, feature < 2 ? 0 : 2);
-        else memset(row, 0, sizeof *row << drawn->lane_bits);
+        if (single)
+            begin_row(drawn, row, context, prefix, place * drawn->lane_bits, feature < 2 ? 0 : 2);
+        else
+            memset(row, 0, sizeof *row << drawn->lane_bits);
     }
     forecast->rows[feature] = row;
     forecast->visits[feature] = visits;

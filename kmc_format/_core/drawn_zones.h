@@ -3,7 +3,7 @@
 typedef struct {
     int begun, length, size, slope;
     ZoneExpectation *match;
-    int end, times;   /* where it is expected to end, if inside: its place in the zone; -1 if not */
+    int end, times; /* where it is expected to end, if inside: its place in the zone; -1 if not */
     uint32_t forecast;
 } Zone;
 

@@ -6,17 +6,19 @@ typedef struct {
     int16_t v[16];
 } Lanes;
 
-#define LANES_EACH(name, ...)                                        \
-    LANES_FN Lanes name(Lanes a, Lanes b) {                          \
-        for (int i = 0; i < 16; i++) {                               \
-            int32_t x = a.v[i], y = b.v[i];                          \
-            a.v[i] = lanes_low(__VA_ARGS__);                         \
-        }                                                            \
-        return a;                                                    \
+#define LANES_EACH(name, ...)                                                                                \
+    LANES_FN Lanes name(Lanes a, Lanes b) {                                                                  \
+        for (int i = 0; i < 16; i++) {                                                                       \
+            int32_t x = a.v[i], y = b.v[i];                                                                  \
+            a.v[i] = lanes_low(__VA_ARGS__);                                                                 \
+        }                                                                                                    \
+        return a;                                                                                            \
     }
 
 /* The lowest 16 bits as a signed value, in steps that C defines. */
-LANES_FN int16_t lanes_low(int32_t v) { return (int16_t)((int32_t)(((uint32_t)v & 0xffff) ^ 0x8000) - 0x8000); }
+LANES_FN int16_t lanes_low(int32_t v) {
+    return (int16_t)((int32_t)(((uint32_t)v & 0xffff) ^ 0x8000) - 0x8000);
+}
 LANES_FN int32_t lanes_clip(int32_t v) { return v < -32768 ? -32768 : v > 32767 ? 32767 : v; }
 
 LANES_FN Lanes lanes_set(int v) {
@@ -39,7 +41,7 @@ LANES_EACH(lanes_xor, x ^ y)
 LANES_EACH(lanes_max, x > y ? x : y)
 LANES_EACH(lanes_min, x < y ? x : y)
 LANES_EACH(lanes_avg, ((x & 0xffff) + (y & 0xffff) + 1) >> 1)
-LANES_EACH(lanes_mulhi, x * y >> 16)
+LANES_EACH(lanes_mulhi, x *y >> 16)
 LANES_EACH(lanes_mulhi_u, (int32_t)((uint32_t)(x & 0xffff) * (uint32_t)(y & 0xffff) >> 16))
 LANES_EACH(lanes_mullo, x *y)
 LANES_EACH(lanes_step, ((x * y >> 14) + 1) >> 1)

@@ -7,7 +7,7 @@
 
 #include "common.h"
 
-#define DIMENSIONS 4 /* at most; missing coordinates are 0 */
+#define DIMENSIONS 4                  /* at most; missing coordinates are 0 */
 #define FARTHEST_COORDINATE (1 << 20) /* in size, so that squared distances are at most 2^44 */
 #define FULL_STRENGTH 4096
 

@@ -6,7 +6,8 @@ static PyObject *use_path(PyObject *module, PyObject *argument) {
     const long path = PyLong_AsLong(argument);
     if (path == -1 && PyErr_Occurred()) return NULL;
     if (path < MACHINE_PLAIN || path > MACHINE_BEST) {
-        PyErr_SetString(PyExc_ValueError, "a path is 0 (plain C), 1 (the architecture's vectors) or 2 (the best)");
+        PyErr_SetString(PyExc_ValueError,
+                        "a path is 0 (plain C), 1 (the architecture's vectors) or 2 (the best)");
         return NULL;
     }
     set_machine_path((int)path);
@@ -15,7 +16,7 @@ static PyObject *use_path(PyObject *module, PyObject *argument) {
 }
 
 /* The detour is the way to convert a function pointer that compilers do not warn of. */
-#define METHOD(name, function) \
+#define METHOD(name, function)                                                                               \
     {name, (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS, NULL}
 
 static PyMethodDef methods[] = {

@@ -27,7 +27,9 @@ static void choose_shape(Photo *photo) {
         photo->nodes = photo->nodes * photo->lanes + 1;
         photo->digits++;
     }
-    photo->features = !photo->rich ? 3 : photo->kind == PHOTO_LARGE ? PHOTO_SINGLES + PHOTO_CELLS : PHOTO_FEATURES;
+    photo->features = !photo->rich                 ? 3
+                      : photo->kind == PHOTO_LARGE ? PHOTO_SINGLES + PHOTO_CELLS
+                                                   : PHOTO_FEATURES;
 }
 
 /* How many rows a feature has. */
@@ -46,7 +48,8 @@ static void find_middles(Photo *photo) {
         for (int i = 0; i < n; i++, middle++) {
             const int first = i * span, there = min_int(span, photo->k - first);
             for (int c = 0; c < 4; c++)
-                middle[(size_t)c * plane] = there > 0 ? photo->colours[4 * (size_t)(first + (there >> 1)) + (size_t)c] : 0;
+                middle[(size_t)c * plane] =
+                    there > 0 ? photo->colours[4 * (size_t)(first + (there >> 1)) + (size_t)c] : 0;
             middle[4 * plane] = there > 0 ? 0 : PHOTO_FAR;
         }
     }
@@ -99,14 +102,15 @@ static int open_photo(Photo *photo, int width, int height, int k, const uint8_t 
 
 static void store_big16(uint8_t *p, uint32_t v) { p[0] = (uint8_t)(v >> 8), p[1] = (uint8_t)v; }
 
-/* Undo what the decoder does, from its end to its start, and so write from the end of `out`. Returns the first byte's
- * place, or room + 1 if there is no room. */
+/* Undo what the decoder does, from its end to its start, and so write from the end of `out`. Returns the
+ * first byte's place, or room + 1 if there is no room. */
 static size_t write_states(const Photo *photo, uint8_t *out, size_t room) {
     uint32_t states[PHOTO_STATES];
     size_t at = room;
     for (int i = 0; i < PHOTO_STATES; i++) states[i] = PHOTO_STATE_LOW;
     for (size_t n = photo->coded; n-- > 0;) {
-        const uint32_t interval = photo->intervals[n], start = interval & 32767, size = interval >> 15 & 32767;
+        const uint32_t interval = photo->intervals[n], start = interval & 32767,
+                       size = interval >> 15 & 32767;
         uint32_t *state = &states[interval >> 30];
         if (*state >> 17 >= size) {
             if (at < 2) return room + 1;
@@ -122,14 +126,15 @@ static size_t write_states(const Photo *photo, uint8_t *out, size_t room) {
     return at;
 }
 
-size_t kmc_photo_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours, int rich,
-                        uint8_t *out, size_t room) {
+size_t kmc_photo_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours,
+                        int rich, uint8_t *out, size_t room) {
     Photo photo;
     size_t length = SIZE_MAX;
     if (open_photo(&photo, width, height, k, colours, rich)) {
         const size_t pixels = (size_t)width * (size_t)height;
         photo.known = labels;
-        photo.intervals = malloc(pixels * (size_t)photo.digits * sizeof(uint32_t));
+        const size_t digits = pixels * (size_t)photo.digits;
+        photo.intervals = digits > SIZE_MAX / 4 ? NULL : malloc(digits * sizeof(uint32_t));
         if (photo.intervals && choose_coder()(&photo, 0) == PHOTO_OK) {
             const size_t at = write_states(&photo, out, room);
             length = at > room ? 0 : room - at;

@@ -7,23 +7,25 @@
 
 /* The model as constants, so that each has loops of its own. */
 typedef struct {
-    int bits;    /* of the number of lanes: 4 or 5 */
-    int digits;  /* 1 or 2; 0 if there are more */
+    int bits;   /* of the number of lanes: 4 or 5 */
+    int digits; /* 1 or 2; 0 if there are more */
     enum PhotoKind kind;
     int rich, decoding;
 } Shape;
 
 /* A pixel until its rows of logits have taken their steps. */
 typedef struct {
-    _Alignas(64) int16_t error[PHOTO_DIGITS][32]; /* of each lane: its share of the interval, then what it lacks */
-    uint16_t ends[64];                            /* from 16 on the ends of the lanes' intervals, before them a 0 */
+    _Alignas(
+        64) int16_t error[PHOTO_DIGITS][32]; /* of each lane: its share of the interval, then what it lacks */
+    uint16_t ends[64]; /* from 16 on the ends of the lanes' intervals, before them a 0 */
     uint32_t place[PHOTO_DIGITS][PHOTO_FEATURES]; /* which row of each feature */
     uint32_t context[PHOTO_FEATURES];
     int16_t cells[PHOTO_CELLS][4]; /* predicted colours */
     uint32_t node, label;
 } Pixel;
 
-/* A column of the wavefront, and copies from Photo, which nothing else points to and so may stay in registers. */
+/* A column of the wavefront, and copies from Photo, which nothing else points to and so may stay in
+ * registers. */
 typedef struct {
     Pixel pixels[PHOTO_ROWS];
     int16_t scales[PHOTO_DIGITS][PHOTO_FEATURES];
@@ -39,17 +41,19 @@ ALWAYS_INLINE int shape_features(Shape s) {
     return !s.rich ? 3 : s.kind == PHOTO_LARGE ? PHOTO_SINGLES + PHOTO_CELLS : PHOTO_FEATURES;
 }
 
-/* Colours that the labels around foretell: a + b - c of each channel; o is the row itself, a and b are above. */
+/* Colours that the labels around foretell: a + b - c of each channel; o is the row itself, a and b are above.
+ */
 ALWAYS_INLINE void predict_cells(const Photo *photo, Pixel *pixel, const uint16_t *o, const uint16_t *a,
                                  const uint16_t *b) {
-    const uint16_t sums[PHOTO_CELLS][3] = {
-        {o[-1], a[0], a[-1]}, {o[-1], o[-1], o[-2]},  {o[-1], a[1], a[0]},  {a[0], a[0], b[0]},
-        {a[0], a[1], b[1]},   {o[-1], a[-1], a[-2]}, {a[1], o[-1], a[-1]}, {o[-1], a[0], b[0]}};
+    const uint16_t sums[PHOTO_CELLS][3] = {{o[-1], a[0], a[-1]}, {o[-1], o[-1], o[-2]}, {o[-1], a[1], a[0]},
+                                           {a[0], a[0], b[0]},   {a[0], a[1], b[1]},    {o[-1], a[-1], a[-2]},
+                                           {a[1], o[-1], a[-1]}, {o[-1], a[0], b[0]}};
     int16_t terms[3][PHOTO_CELLS][4];
     for (int c = 0; c < PHOTO_CELLS; c++)
         for (int j = 0; j < 3; j++) memcpy(terms[j][c], photo->colours + 4 * (size_t)sums[c][j], 8);
     for (int c = 0; c < PHOTO_CELLS; c += 4) {
-        Lanes sum = lanes_sub(lanes_add(lanes_load(terms[0][c]), lanes_load(terms[1][c])), lanes_load(terms[2][c]));
+        Lanes sum =
+            lanes_sub(lanes_add(lanes_load(terms[0][c]), lanes_load(terms[1][c])), lanes_load(terms[2][c]));
         lanes_store(pixel->cells[c], lanes_max(lanes_min(sum, lanes_set(255)), lanes_set(0)));
     }
     for (int c = 0; c < PHOTO_CELLS; c++) {
@@ -93,12 +97,14 @@ ALWAYS_INLINE void find_contexts(const Photo *photo, Pixel *pixel, Shape s, int 
 /* Which row of a feature. */
 ALWAYS_INLINE uint32_t find_place(const Photo *photo, Shape s, int feature, uint32_t context, uint32_t node) {
     uint32_t place = s.digits == 1 ? context : context * (uint32_t)photo->nodes + node;
-    if ((s.digits == 0 && photo->digits > 2) || (s.rich && feature >= PHOTO_SINGLES)) return place * 0x9E3779B1u >> (32 - PHOTO_HASHED);
+    if ((s.digits == 0 && photo->digits > 2) || (s.rich && feature >= PHOTO_SINGLES))
+        return place * 0x9E3779B1u >> (32 - PHOTO_HASHED);
     return place;
 }
 
 /* The logits of a row before its first visit: like colours are likely. */
-NEVER_INLINE static void begin_row(const Photo *photo, int16_t *row, uint64_t colour, uint32_t node, int shift) {
+NEVER_INLINE static void begin_row(const Photo *photo, int16_t *row, uint64_t colour, uint32_t node,
+                                   int shift) {
     const size_t plane = (size_t)photo->nodes * (size_t)photo->lanes;
     int16_t channels[4];
     memcpy(channels, &colour, 8);
@@ -114,8 +120,8 @@ NEVER_INLINE static void begin_row(const Photo *photo, int16_t *row, uint64_t co
     }
 }
 
-ALWAYS_INLINE void begin_feature(const Photo *photo, const Column *column, const Pixel *pixel, Shape s, int feature, uint32_t node,
-                                 uint32_t place) {
+ALWAYS_INLINE void begin_feature(const Photo *photo, const Column *column, const Pixel *pixel, Shape s,
+                                 int feature, uint32_t node, uint32_t place) {
     int16_t *row = column->rows[feature] + ((size_t)place << s.bits);
     uint32_t context = pixel->context[feature];
     uint64_t colour;

@@ -1,5 +1,5 @@
-/* The label coding for photographs, for one implementation of lanes.h: included once for each, which names its entry
- * PHOTO_CODE. Coder and decoder are the same functions with a constant `decoding`. */
+/* The label coding for photographs, for one implementation of lanes.h: included once for each, which names
+ * its entry PHOTO_CODE. Coder and decoder are the same functions with a constant `decoding`. */
 #include "photo_contexts.h"
 
 /* From 32 - j on, lane j is 32767 and the others 0. */
@@ -48,10 +48,12 @@ ALWAYS_INLINE uint32_t code_digit(Pixel *pixel, Shape s, int d, uint32_t digit, 
         end[v] = lanes_add(lanes_mulhi_u(sums, by), lanes_load(lanes_numbers + 16 * v));
         lanes_store(ends + 1 + 16 * v, end[v]);
     }
-    if (s.decoding) digit = vectors == 1 ? lanes_first_above(end[0], (int)target)
-                                         : lanes_first_above2(end[0], end[vectors - 1], (int)target);
+    if (s.decoding)
+        digit = vectors == 1 ? lanes_first_above(end[0], (int)target)
+                             : lanes_first_above2(end[0], end[vectors - 1], (int)target);
     for (int v = 0; v < vectors; v++) {
-        Lanes share = lanes_shl(lanes_load(error + 16 * v), up), hot = lanes_load(one_hot + 32 - digit + 16 * v);
+        Lanes share = lanes_shl(lanes_load(error + 16 * v), up),
+              hot = lanes_load(one_hot + 32 - digit + 16 * v);
         lanes_store(error + 16 * v, lanes_sub(hot, lanes_mulhi_u(share, by)));
     }
     *start = ends[digit], *size = (uint32_t)ends[digit + 1] - ends[digit];
@@ -72,7 +74,8 @@ ALWAYS_INLINE void advance_state(Column *column, int i, uint32_t start, uint32_t
 }
 
 /* Code the next digit of the wavefront's row i. */
-ALWAYS_INLINE void code_next_digit(Photo *photo, Column *column, Shape s, int digits, int careful, int i, int d) {
+ALWAYS_INLINE void code_next_digit(Photo *photo, Column *column, Shape s, int digits, int careful, int i,
+                                   int d) {
     Pixel *pixel = &column->pixels[i];
     const uint32_t mask = (1u << s.bits) - 1, node = pixel->node;
     uint32_t start, size, digit = 0;
@@ -124,7 +127,8 @@ ALWAYS_INLINE void scale_weights(Column *column, Shape s, int digits) {
         }
 }
 
-/* Code a column of the wavefront: row i codes the pixel at x - PHOTO_LAG * i, if it is inside or all are (not careful). */
+/* Code a column of the wavefront: row i codes the pixel at x - PHOTO_LAG * i, if it is inside or all are (not
+ * careful). */
 ALWAYS_INLINE int code_column(Photo *photo, Column *column, Shape s, int careful, int x, int y) {
     const int digits = s.digits ? s.digits : photo->digits, width = photo->width;
     const int rows = careful ? min_int(PHOTO_ROWS, photo->height - y) : PHOTO_ROWS;
@@ -189,11 +193,11 @@ ALWAYS_INLINE int code_picture(Photo *photo, Shape s) {
     for (int d = 0; d < PHOTO_DIGITS; d++)
         for (int f = 0; f < PHOTO_FEATURES; f++) column.weights[d][f] = PHOTO_ONE / 4;
     for (int y = 0; y < photo->height; y += PHOTO_ROWS) {
-        const int result = code_wavefront(photo, &column, s, y), rows = min_int(PHOTO_ROWS, photo->height - y);
+        const int result = code_wavefront(photo, &column, s, y),
+                  rows = min_int(PHOTO_ROWS, photo->height - y);
         if (result != PHOTO_OK) return result;
         if (s.decoding)
-            for (int i = 0; i < rows; i++)
-                put_row(&photo->plane, (size_t)(y + i), photo->lines[i + 2]);
+            for (int i = 0; i < rows; i++) put_row(&photo->plane, (size_t)(y + i), photo->lines[i + 2]);
         for (int i = 0; i < 2; i++) {
             uint16_t *line = photo->lines[i];
             photo->lines[i] = photo->lines[PHOTO_ROWS + i], photo->lines[PHOTO_ROWS + i] = line;
@@ -204,34 +208,34 @@ ALWAYS_INLINE int code_picture(Photo *photo, Shape s) {
     return PHOTO_OK;
 }
 
-/* A function for each shape that is frequent: NAME, bits of lanes, digits, kind; and one for each number of lanes that
-   asks how many digits there are, and more that others know when they are compiled. */
-#define SHAPES(EACH)                    \
-    EACH(small, 4, 1, PHOTO_SMALL)      \
-    EACH(one_of_16, 4, 1, PHOTO_MIDDLE) \
-    EACH(one_of_32, 5, 1, PHOTO_MIDDLE) \
+/* A function for each shape that is frequent: NAME, bits of lanes, digits, kind; and one for each number of
+   lanes that asks how many digits there are, and more that others know when they are compiled. */
+#define SHAPES(EACH)                                                                                         \
+    EACH(small, 4, 1, PHOTO_SMALL)                                                                           \
+    EACH(one_of_16, 4, 1, PHOTO_MIDDLE)                                                                      \
+    EACH(one_of_32, 5, 1, PHOTO_MIDDLE)                                                                      \
     EACH(two_of_16, 4, 2, PHOTO_LARGE)
 /* Of the rich model one copy serves both directions: its speed is that of the arithmetic. */
-#define DEFINE(NAME, BITS, DIGITS, KIND)                                             \
-    NEVER_INLINE static int code_##NAME(Photo *photo, int decoding) {                \
-        const Shape coder = {BITS, DIGITS, KIND, 0, 0}, decoder = {BITS, DIGITS, KIND, 0, 1}; \
-        const Shape rich = {BITS, DIGITS, KIND, 1, decoding};                        \
-        if (photo->rich) return code_picture(photo, rich);                           \
-        return decoding ? code_picture(photo, decoder) : code_picture(photo, coder); \
+#define DEFINE(NAME, BITS, DIGITS, KIND)                                                                     \
+    NEVER_INLINE static int code_##NAME(Photo *photo, int decoding) {                                        \
+        const Shape coder = {BITS, DIGITS, KIND, 0, 0}, decoder = {BITS, DIGITS, KIND, 0, 1};                \
+        const Shape rich = {BITS, DIGITS, KIND, 1, decoding};                                                \
+        if (photo->rich) return code_picture(photo, rich);                                                   \
+        return decoding ? code_picture(photo, decoder) : code_picture(photo, coder);                         \
     }
 SHAPES(DEFINE)
-#define DEFINE_ANY(NAME, BITS)                                                   \
-    NEVER_INLINE static int code_##NAME(Photo *photo, int decoding) {            \
-        const Shape shape = {BITS, 0, PHOTO_LARGE, photo->rich, decoding};       \
-        return code_picture(photo, shape);                                       \
+#define DEFINE_ANY(NAME, BITS)                                                                               \
+    NEVER_INLINE static int code_##NAME(Photo *photo, int decoding) {                                        \
+        const Shape shape = {BITS, 0, PHOTO_LARGE, photo->rich, decoding};                                   \
+        return code_picture(photo, shape);                                                                   \
     }
 DEFINE_ANY(any_of_16, 4)
 DEFINE_ANY(any_of_32, 5)
 
 int PHOTO_CODE(Photo *photo, int decoding) {
-#define TRY(NAME, BITS, DIGITS, KIND)                                                      \
-    if (photo->lane_bits == BITS && photo->digits == DIGITS && photo->kind == KIND) {      \
-        return code_##NAME(photo, decoding);                                               \
+#define TRY(NAME, BITS, DIGITS, KIND)                                                                        \
+    if (photo->lane_bits == BITS && photo->digits == DIGITS && photo->kind == KIND) {                        \
+        return code_##NAME(photo, decoding);                                                                 \
     }
     SHAPES(TRY)
     return photo->lane_bits == 4 ? code_any_of_16(photo, decoding) : code_any_of_32(photo, decoding);

@@ -13,7 +13,8 @@ enum {
     PHOTO_LAG = 2,         /* how many pixels each of them is behind the one above */
     PHOTO_STATES = STATES, /* rANS states; row i has state i mod PHOTO_STATES */
     PHOTO_MARGIN = 4,      /* labels that a row sees on either side of it */
-    PHOTO_SINGLES = 8,     /* features of the rich model: of one label, of a predicted colour, of several labels */
+    PHOTO_SINGLES =
+        8, /* features of the rich model: of one label, of a predicted colour, of several labels */
     PHOTO_CELLS = 8,
     PHOTO_JOINTS = 4,
     PHOTO_FEATURES = PHOTO_SINGLES + PHOTO_CELLS + PHOTO_JOINTS,
@@ -33,13 +34,13 @@ typedef struct {
     int width, height, k, rich;
     enum PhotoKind kind;
     int lane_bits, lanes, digits, nodes, features;
-    int16_t *colours;               /* four channels a label */
-    int16_t *middles;               /* five planes of nodes * lanes: channels of the label in the middle of those
-                                       that a lane leads to, and what to add to the difference */
-    void *blocks[PHOTO_FEATURES];   /* hold rows */
-    int16_t *rows[PHOTO_FEATURES];  /* lanes logits each, in 1/4096 nat */
+    int16_t *colours; /* four channels a label */
+    int16_t *middles; /* five planes of nodes * lanes: channels of the label in the middle of those
+                         that a lane leads to, and what to add to the difference */
+    void *blocks[PHOTO_FEATURES];    /* hold rows */
+    int16_t *rows[PHOTO_FEATURES];   /* lanes logits each, in 1/4096 nat */
     uint8_t *visits[PHOTO_FEATURES]; /* 0 for a row that is not there yet */
-    int16_t rates[256];             /* of a row's step, by visits */
+    int16_t rates[256];              /* of a row's step, by visits */
     uint16_t *lines[PHOTO_ROWS + 2]; /* two rows above the wavefront and its own */
     /* decoding */
     const uint8_t *data;

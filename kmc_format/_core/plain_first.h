@@ -1,5 +1,5 @@
-/* For files that compile lanes.h in plain C, before anything else. KMC_SMALL is for those that only tests run: their
-   functions are not copied into one another. */
+/* For files that compile lanes.h in plain C, before anything else. KMC_SMALL is for those that only tests
+   run: their functions are not copied into one another. */
 #if defined(__GNUC__) && !defined(__clang__)
 #if defined(KMC_SMALL)
 #pragma GCC optimize("Os")

@@ -11,9 +11,9 @@
 
 typedef struct {
     uint64_t range;
-    uint64_t code;     /* decoding: the coded number's place in the range; coding: the range's lower end */
-    size_t at;         /* bytes that were read or written, there or not */
-    size_t size;       /* bytes of `input`, or room at `output` */
+    uint64_t code; /* decoding: the coded number's place in the range; coding: the range's lower end */
+    size_t at;     /* bytes that were read or written, there or not */
+    size_t size;   /* bytes of `input`, or room at `output` */
     const uint8_t *input;
     uint8_t *output;
 } RangeCoder;

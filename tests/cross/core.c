@@ -31,9 +31,7 @@ static uint8_t *take_bytes(size_t count) {
 }
 
 static void expect(int condition, const char *name, const char *what, int path) {
-    if (condition) return;
-    printf("%s: %s, path %d\n", name, what, path);
-    failures++;
+    if (!condition && failures++ < 20) printf("%s: %s, path %d\n", name, what, path);
 }
 
 static void check_codebook(const char *name) {
