@@ -30,6 +30,7 @@ RGB, PALETTE, WIDE = KINDS[3], KINDS[5], KINDS[7]
 DRAWN = [(_core.DRAWN, options) for options in range(_core.OPTIONS[_core.DRAWN])]
 PHOTOGRAPHIC = [(_core.PHOTOGRAPHIC, options) for options in range(_core.OPTIONS[_core.PHOTOGRAPHIC])]
 ALL = DRAWN + PHOTOGRAPHIC
+TEXT = "the codebook of a picture and labels, tile by tile: each label is a number below k;"
 NAMES = {_core.DRAWN: "drawn", _core.PHOTOGRAPHIC: "photographic"}
 
 
@@ -45,7 +46,8 @@ def codebook_of(kind: Any, k: int) -> Any:
     limits = np.iinfo(kind.dtype)
     if kind.mode == "1":
         return np.array([[255], [0]], np.uint8)[:k]
-    return np.random.default_rng(k).integers(limits.min, limits.max + 1, (k, kind.channels)).astype(kind.dtype)
+    rng = np.random.default_rng(k)
+    return rng.integers(limits.min, limits.max, (k, kind.channels), kind.dtype, endpoint=True)
 
 
 def regular_codebook(kind: Any, k: int) -> Any:
@@ -74,7 +76,7 @@ def sample(name: str, box: tuple[int, int, int, int], k: int, codebook: Any = No
     """A part of a sample image in k colours."""
     with Image.open(SAMPLES / f"{name}.png") as image:
         part = np.asarray(image.convert("RGB").crop(box))
-    return kmc_format.quantize(part, codebook=codebook) if codebook is not None else kmc_format.quantize(part, k)
+    return kmc_format.quantize(part, **({"k": k} if codebook is None else {"codebook": codebook}))
 
 
 def text(size: tuple[int, int], colours: int) -> Indexed:
@@ -83,12 +85,11 @@ def text(size: tuple[int, int], colours: int) -> Indexed:
     draw = ImageDraw.Draw(image)
     draw.fontmode = "1" if colours == 2 else "L"
     font = ImageFont.load_default(9 if colours == 2 else 11)
-    words = "the codebook of a picture and labels, tile by tile: each label is a number below k; ".split(" ")
-    line = iter(words * 99)
+    words = iter(TEXT.split() * 99)
     for y in range(2, size[1] - 6, 12):
         x = 3.0
         while x < size[0] - 20:
-            word = next(line) + " "
+            word = next(words) + " "
             draw.text((round(x), y), word, 0, font)
             x += draw.textlength(word, font)
     return kmc_format.quantize(np.asarray(image), colours)

@@ -171,10 +171,11 @@ CASES = {
     "label_3-of-3": header() + pack_chunk(0, b"\x1c"),
     **{
         f"label_{name}-{options}-k{k}": tile_with_no_label(coding, options, k)
-        for name, coding, options, k in (
-            *(("drawn", DRAWN, options, k) for options, k in ((0, 3), (1, 5), (7, 20), (4, 40), (6, 300))),
-            *(("photographic", PHOTOGRAPHIC, options, k) for options, k in ((0, 3), (1, 20), (0, 40), (1, 300))),
+        for name, coding, cases in (
+            ("drawn", DRAWN, ((0, 3), (1, 5), (7, 20), (4, 40), (6, 300))),
+            ("photographic", PHOTOGRAPHIC, ((0, 3), (1, 20), (0, 40), (1, 300))),
         )
+        for options, k in cases
     },
 }
 
