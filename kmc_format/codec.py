@@ -49,7 +49,7 @@ _STRIPS = 2  # which the labels for a trial come from
 _ESTIMATE_PIXELS = 2**14  # the same, where about how many bytes it takes is all that is asked
 _TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
 _ALL_PIXELS = 2**14  # up to so many, all efforts try all ways, as none takes long
-_MATCHES_WORTH = 1.05  # how many bytes one counts for where matches are looked up, which takes half again as long
+_MATCHES_WORTH = 1.05  # how many bytes one counts for where matches are looked up, which takes longer
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 _AHEAD = 3  # tiles for each thread, the one it works at among them
 
@@ -561,7 +561,8 @@ def _promising(
 
     # Whether labels nearby are listed decides little: so at first without.
     firsts = close([way for way in codings if not (way[0] == _core.DRAWN and way[1] & _core.DRAWN_LIST)])
-    listed = [(_core.DRAWN, options | _core.DRAWN_LIST) for coding, options in firsts if coding == _core.DRAWN]
+    drawn = [options for coding, options in firsts if coding == _core.DRAWN]
+    listed = [(_core.DRAWN, options | _core.DRAWN_LIST) for options in drawn]
     return close(firsts + listed) if listed else firsts
 
 
