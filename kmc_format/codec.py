@@ -46,7 +46,6 @@ _TILE_PIXELS = 2**21  # automatic tiles have at most about so many
 _TRIAL_PIXELS = 2**17  # on so many all ways to code labels are tried,
 _CLOSE = {1: 1.05, 2: 1.25}  # and on all of them those that take up to so much more there than the best
 _STRIPS = 2  # which the labels for a trial come from
-_ESTIMATE_PIXELS = 2**14  # the same, where about how many bytes it takes is all that is asked
 _TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
 _ALL_PIXELS = 2**14  # up to so many, all efforts try all ways, as none takes long
 _MATCHES_WORTH = 1.05  # how many bytes one counts for where matches are looked up, which takes longer
@@ -166,23 +165,14 @@ def tile_encoder(codebook: Array, effort: int, threads: int = 1) -> Callable[[Ar
     return lambda labels: container.pack_chunk(*_encode_labels(labels, len(codebook), order, effort, threads))
 
 
-def estimate_labels(indexed: Indexed, bands: Grid, threads: int) -> int:
-    """Return how many bytes labels take in a file, about, in half the time it takes to code them.
-
-    They are coded in bands at once, in the way that suits a few of them.
-    """
+def estimate_labels(indexed: Indexed, threads: int) -> int:
+    """Return how many bytes labels take in a file of one tile, about: packing is not tried."""
     order = coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
-    sample = _sample(numbers, _ESTIMATE_PIXELS)
-    coding, _ = min(_trials(sample, order, _EFFORTS[DEFAULT_EFFORT], 2 * sample.size, threads), key=_worth)
-
-    def length(box: Box) -> int:
-        band = np.ascontiguousarray(numbers[box.upper : box.lower, box.left : box.right])
-        most = 2 * band.size
-        coded = _core.encode_labels(band, order.colours, *coding, most)
-        return most if coded is None else len(coded)
-
-    return sum(map_tiles(length, bands, bands, threads, _TRIAL_THREAD_PIXELS))
+    most = 2 * numbers.size
+    trials = _trials(numbers, order, _EFFORTS[DEFAULT_EFFORT], most, threads)
+    coded = min(trials, key=_worth)[1]
+    return most if coded is None else len(coded)
 
 
 def read_header(reader: Reader) -> Header:

@@ -112,14 +112,11 @@ class Preview:
         entries, kept = self._codebooks.find(k)
         if goal is None:
             indexed = self._labelled(entries, kept, kmeans.check_dither(dither))
-            length = self._length(indexed)
         else:
             coding = {"tile": (self._bands.tile_width, self._bands.tile_height)}
-            found = rate.estimate(self._task, self._histogram, entries, kept, goal.rdo, coding=coding)
-            indexed, length = found
-            length += self._front(indexed)
+            indexed, _ = rate.estimate(self._task, self._histogram, entries, kept, goal.rdo, coding=coding)
         scale = self.size[0] * self.size[1] / self._histogram.numbers.size
-        return Step(indexed, round(length * scale), psnr(self.pixels, indexed.expand()))
+        return Step(indexed, round(self._length(indexed) * scale), psnr(self.pixels, indexed.expand()))
 
     def check_k(self, k: int) -> None:
         """Raise unless there are previews of k colours."""
@@ -130,7 +127,7 @@ class Preview:
         """Return how many bytes a file has: exactly where that is quickly told."""
         if self._histogram.numbers.size < _THREAD_PIXELS or indexed.k <= _QUICK_K:
             return len(codec.encode(indexed))
-        return codec.estimate_labels(indexed, self._bands, self._threads) + self._front(indexed)
+        return codec.estimate_labels(indexed, self._threads) + self._front(indexed)
 
     def _front(self, indexed: Indexed) -> int:
         """Return how many bytes a file has beside the labels."""

@@ -32,8 +32,24 @@ pytestmark = [
 CONTAINER = ("FORMATS", "read_kmc", "varint", "check")
 CODEBOOK = ("read_codebook", "modelled_codebook")
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    mutant: reason
+    for reason, mutants in {
+        "channels that are the same in all colours make no difference": (
+            "read_labels: [*codebook[n], 0, 0, 0] -> [*codebook[n], 1, 0, 0]",
+            "read_labels: [*codebook[n], 0, 0, 0] -> [*codebook[n], 0, 1, 0]",
+            "read_labels: [*codebook[n], 0, 0, 0] -> [*codebook[n], 0, 0, 1]",
+            "read_labels: [n * 256 // k, 0, 0, 0] -> [n * 256 // k, 1, 0, 0]",
+            "read_labels: [n * 256 // k, 0, 0, 0] -> [n * 256 // k, 0, 1, 0]",
+            "read_labels: [n * 256 // k, 0, 0, 0] -> [n * 256 // k, 0, 0, 1]",
+            "read_labels: without 0",
+            "read_labels: :4 -> :5",
+        ),
+    }.items()
+    for mutant in mutants
+}
 
+RICHEST = ("drawn7", "photographic1")
 NEEDLESS = (ast.FunctionDef, ast.Assert, ast.Return, ast.Pass)  # to leave out: they do nothing, or stop all
 LAST = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 
@@ -77,7 +93,9 @@ def names_of(top: ast.stmt) -> set[str]:
 
 
 def nodes(top: ast.AST, name: str = "") -> Iterator[tuple[ast.AST, str]]:
-    """Return all nodes in a fixed order, with the name of what they are in."""
+    """Return all nodes in order, with the name of what they are in; but for what is asserted: see hostile."""
+    if isinstance(top, ast.Assert):
+        return
     if isinstance(top, (ast.ClassDef, ast.FunctionDef)):
         name = f"{name}.{top.name}".lstrip(".")
     yield top, name
@@ -142,8 +160,9 @@ class Golden(NamedTuple):
 
 
 def golden_files() -> list[Golden]:
-    """Read all, those that take the least time first."""
-    return sorted(map(golden_file, sorted(GOLDEN.glob("*.kmc"))), key=lambda file: file.cost)
+    """Read all: first the smallest, then those that make use of all options, which most mutants fail on."""
+    files = map(golden_file, sorted(GOLDEN.glob("*.kmc")))
+    return sorted(files, key=lambda file: (file.cost > 1500 and 2 - file.name.endswith(RICHEST), file.cost))
 
 
 def golden_file(path: Path) -> Golden:

@@ -161,7 +161,7 @@ def test_blocks_of_several_tiles(tmp_path, here, shape, chunks):
 
 
 def test_default_tiles_and_threads(tmp_path):
-    pixels = regions(1500, 1100)
+    pixels = regions(2200, 1500)
     batch.save_array(cut(pixels, 400), tmp_path / "x.kmc", effort=0)
     data = (tmp_path / "x.kmc").read_bytes()
     assert data == kmc_format.encode(pixels, effort=0)

@@ -113,6 +113,18 @@ def lattice(*steps: int) -> Any:
     return np.stack(np.meshgrid(*levels, indexing="ij"), axis=-1).reshape(-1, len(steps))
 
 
+def sparse(k: int, size: tuple[int, int], busy: int) -> Indexed:
+    """A large picture that is blank but for some pixels, so that tables are as large as they can be."""
+    rng = np.random.default_rng(k)
+    width, height = size
+    labels = np.zeros((height, width), np.uint16)
+    busy_rows = min(height, 1 + busy // 200)
+    patch = rng.integers(0, k, (busy_rows, busy // busy_rows))
+    labels[height - busy_rows :, 7 : 7 + patch.shape[1]] = np.where(rng.random(patch.shape) < 0.5, 0, patch)
+    labels[height - busy_rows :, 3 * width // 4] = k - 1
+    return Indexed(regular_codebook(RGB, k), labels)
+
+
 def noise(k: int) -> Indexed:
     labels = np.random.default_rng(k).integers(0, k, (3, 5))
     labels[0, 0] = k - 1
@@ -133,7 +145,7 @@ def coded(indexed: Indexed, coding: int, options: int) -> bytes:
     order = codec.coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
     labels = _core.encode_labels(numbers, order.colours, coding, options, 16 * numbers.size + 64) or b""
-    packed = codec.encode(indexed, effort=0)
+    packed = codec.encode(indexed, effort=0, tile=indexed.size)
     header = codec.read_header(Reader(io.BytesIO(packed)))
     return packed[: header.front.start] + container.pack_chunk(coding, bytes([options]) + labels)
 
@@ -200,6 +212,12 @@ def drawn() -> Iterator[tuple[str, bytes]]:
     yield from in_codings("pixel-art-k16", sample("pixel-art", (0, 0, 100, 80), 16), DRAWN)
 
 
+def large() -> Iterator[tuple[str, bytes]]:
+    """What only shows where there are many pixels, or long rows."""
+    yield from in_codings("blank-k9", sparse(9, (2048, 2048), 6000), [DRAWN[2], DRAWN[6]])
+    yield from in_codings("wide-k3", sparse(3, (140_000, 3), 100), [DRAWN[1], DRAWN[7]])
+
+
 def photographic() -> Iterator[tuple[str, bytes]]:
     for k in (5, 8, 20, 60, 256):
         crop = sample("photograph", (200, 100, 264, 148), k)
@@ -209,7 +227,14 @@ def photographic() -> Iterator[tuple[str, bytes]]:
         yield from in_codings(f"photograph-k{crop.k}", crop, [*PHOTOGRAPHIC, DRAWN[3], DRAWN[4]])
 
 
-PARTS: list[Callable[[], Iterator[tuple[str, bytes]]]] = [kinds, containers, shapes, drawn, photographic]
+PARTS: list[Callable[[], Iterator[tuple[str, bytes]]]] = [
+    kinds,
+    containers,
+    shapes,
+    drawn,
+    photographic,
+    large,
+]
 
 
 def save_reference(data: bytes, path: Path) -> None:
