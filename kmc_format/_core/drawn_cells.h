@@ -28,8 +28,8 @@ ALWAYS_INLINE Quad learn_cells(Quad cells, Quad error) {
 }
 
 /* Codes the answer to a question by the sum of its cells' logits. */
-ALWAYS_INLINE int code_answer(const Drawn *drawn, RangeCoder *coder, Cell *const *slots, int count,
-                              int question, int answer, int decoding) {
+ALWAYS_INLINE int code_answer(Drawn *drawn, Cell *const *slots, int count, int question, int answer,
+                              int decoding) {
     static const Cell none = 0;
     Quad cells[MOST_CELLS / 4], sum = quad_of(0);
     for (int i = 0; i < count; i += 4) {
@@ -37,7 +37,7 @@ ALWAYS_INLINE int code_answer(const Drawn *drawn, RangeCoder *coder, Cell *const
         sum = quad_add(sum, quad_sar(cells[i / 4], 12));
     }
     const uint32_t p = drawn->logistic[UNLIMITED + (quad_sum(sum) >> 10)];
-    answer = range_bit(coder, p, answer, decoding);
+    answer = range_bit(&drawn->coder, p, answer, decoding);
     const Quad error = quad_of(((answer << 16) - (int32_t)p) >> 2);
     for (int i = 0; i < count; i += 4) {
         store_cells(slots, i, count, question, learn_cells(cells[i / 4], error));
@@ -65,8 +65,8 @@ ALWAYS_INLINE Refined refine(uint16_t *curve, int32_t logit, uint32_t p) {
 }
 
 /* The same with weights that are learnt, and a probability that is refined. */
-ALWAYS_INLINE int code_weighed_answer(const Drawn *drawn, RangeCoder *coder, Cell *const *slots, int count,
-                                      int question, uint32_t pattern, int answer, int decoding) {
+ALWAYS_INLINE int code_weighed_answer(Drawn *drawn, Cell *const *slots, int count, int question,
+                                      uint32_t pattern, int answer, int decoding) {
     static const Cell none = 0;
     Refinement *refinement = drawn->refinement;
     int32_t *weights = refinement->by_pattern[question][pattern], *by_rate[MOST_CELLS];
@@ -86,7 +86,7 @@ ALWAYS_INLINE int code_weighed_answer(const Drawn *drawn, RangeCoder *coder, Cel
     const int32_t logit = quad_sum(sum);
     const uint32_t p = logistic(drawn, logit);
     const Refined refined = refine(refinement->curves[question][pattern], logit, p);
-    answer = range_bit(coder, refined.p, answer, decoding);
+    answer = range_bit(&drawn->coder, refined.p, answer, decoding);
     *refined.node = (uint16_t)(*refined.node + (((answer ? 65535 : 0) - *refined.node) >> 6));
     const Quad error = quad_of(((answer << 16) - (int32_t)p) >> 2);
     for (int i = 0; i < count; i += 4) {

@@ -11,23 +11,23 @@ typedef struct {
     int list, match, rich, decoding;
 } Coding;
 
-/* What is known while a row is coded. The coder is a copy, which nothing else points to and so may stay in
-   registers. */
+/* What is known while a row is coded. */
 typedef struct {
-    RangeCoder coder;
     uint16_t *line; /* the row's first label; the row above is `stride` before it */
     ptrdiff_t stride;
     int x, broke;         /* where we are; where a zone ended last in this row */
     uint32_t past;        /* whether the last three labels were those left of them, the last in bit 0 */
     const int32_t *above; /* the next change in the row above */
     int32_t *last;        /* after the last change in this row */
+    int ahead;            /* the place that the next two are of, or -1 */
+    uint64_t near, far;   /* contexts of matches */
     int last_listed;      /* whether the last label that was looked for in the list was there */
 } Row;
 
-/* A place in a table of expectations, and the bits that tell a context from others there. */
+/* A place in a table of expectations, and what was found there. */
 typedef struct {
     Expectation *at;
-    uint32_t check;
+    Expectation found;
 } Match;
 
 /* What a pixel was asked about. */
@@ -37,19 +37,6 @@ typedef struct {
     int expected;           /* the label that was expected, or -1 */
     uint32_t likely, times; /* what came last with these neighbours, and how often */
 } Asked;
-
-/* Functions that are no part of a row's use the coder in Drawn. */
-ALWAYS_INLINE void lend_coder(Drawn *drawn, const RangeCoder *coder) {
-    drawn->coder.range = coder->range;
-    drawn->coder.code = coder->code;
-    drawn->coder.at = coder->at;
-}
-
-ALWAYS_INLINE void take_coder(const Drawn *drawn, RangeCoder *coder) {
-    coder->range = drawn->coder.range;
-    coder->code = drawn->coder.code;
-    coder->at = drawn->coder.at;
-}
 
 ALWAYS_INLINE Around look_around(const Row *row) {
     const uint16_t *o = row->line + row->x, *a = o - row->stride, *b = a - row->stride;
@@ -83,7 +70,7 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
         at = look_around(row);
         asked.ended = 1;
         if (c.match && zone.end == row->x - zone.begun)
-            found = code_expected_end(drawn, row, &at, &zone, &asked, c.decoding);
+            found = code_expected_end(drawn, &at, &zone, &asked, c.decoding);
     }
     const int begun = row->last[-1];
     uint32_t label = found >= 0 ? (uint32_t)found : c.decoding ? 0 : *at.o;
@@ -91,8 +78,8 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
     if (UNLIKELY(label >= (uint32_t)drawn->k)) return 0;
     if (c.match && asked.ended) learn_end(&zone, row, begun, label);
     if (c.match && !asked.ended) {
-        learn_match(asked.near.at, label);
-        learn_match(asked.far.at, label);
+        learn_match(asked.near, label);
+        learn_match(asked.far, label);
     }
     row->line[row->x] = (uint16_t)label;
     if (label != at.W) *row->last++ = row->x;
@@ -105,6 +92,7 @@ ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
     row->line = drawn->line;
     for (int i = 1; i <= MARGIN; i++) row->line[-i] = *(row->line - row->stride);
     row->x = 0;
+    row->ahead = -1;
     row->broke = -63;
     row->past = 7;
     row->above = drawn->changes[0];
@@ -165,7 +153,6 @@ ALWAYS_INLINE void next_line(Drawn *drawn) {
 ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
     const size_t bytes = sizeof(uint16_t) * (size_t)drawn->width;
     Row row = {0};
-    row.coder = drawn->coder;
     row.stride = drawn->stride;
     uint32_t equals = 0;
     for (int y = 0; y < drawn->height; y++) {
@@ -173,7 +160,7 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
         if (!c.decoding) memcpy(line, drawn->known + (size_t)y * (size_t)drawn->width, bytes);
         const int equal = !c.decoding && memcmp(line, above, bytes) == 0;
         AdaptiveBit *state = &drawn->adaptive->row[equals & 3];
-        equals = equals << 1 | (uint32_t)range_adaptive(&row.coder, state, equal, c.decoding);
+        equals = equals << 1 | (uint32_t)range_adaptive(&drawn->coder, state, equal, c.decoding);
         if (equals & 1)
             memcpy(line - MARGIN, above - MARGIN, bytes + sizeof(uint16_t) * MARGIN);
         else if (!code_row(drawn, &row, c))
@@ -190,7 +177,6 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
         if (c.match) add_line(drawn->columns - MARGIN, line - MARGIN, drawn->width + 2 * MARGIN);
         next_line(drawn);
     }
-    drawn->coder = row.coder;
     return DRAWN_OK;
 }
 

@@ -25,6 +25,7 @@ enum {
     RICH_ROWS = 15,
     LIST_ROWS = 2, /* features of the list's lane */
     NEAR = 16,     /* places where the list looks for a label */
+    CERTAIN = 8,   /* times in a row that make a label that came certain enough to ask for it first */
     DIGITS = 4,
     DENIED = 4,      /* labels that are known not to come, at most */
     ROW_BITS = 14,   /* log2 of a feature's rows of logits */
@@ -61,6 +62,7 @@ typedef struct {
     AdaptiveBit row[4];                                        /* is a row that above? */
     AdaptiveBit side[SLOPES][CLASSES];                         /* in which half a zone ends */
     LengthBits from_begin[CLASSES], from_end[SLOPES][CLASSES]; /* and how far from there */
+    AdaptiveBit certain[2][8];                                 /* does what came often come again? */
     AdaptiveBit expected_end[4], expected_label[4];
     AdaptiveBit fresh[32];    /* is it a label that was not seen before? */
     AdaptiveBit next, before; /* the one after the last such label? one before it? */

@@ -13,7 +13,8 @@ ALWAYS_INLINE uint32_t find_distinct(const uint16_t *labels) {
 }
 
 /* Looks for the label in a list of those nearby; returns it, or -1. */
-ALWAYS_INLINE int find_listed(Drawn *drawn, Row *row, const Around *at, uint32_t label, int decoding) {
+NEVER_INLINE static int find_listed(Drawn *drawn, Row *row, uint32_t label, int decoding) {
+    const Around around = look_around(row), *at = &around;
     const uint16_t *o = at->o - row->x, *a = at->a, *b = at->b, *line = a - row->x;
     const int32_t *above = row->above, *last = row->last;
     const uint16_t places[NEAR] = {(uint16_t)at->W,
@@ -45,7 +46,7 @@ ALWAYS_INLINE int find_listed(Drawn *drawn, Row *row, const Around *at, uint32_t
     const uint32_t same = (uint32_t)(NW == N) | (uint32_t)(N == NE) << 1 | (uint32_t)(NW == W) << 2 |
                           (uint32_t)(N == W) << 3 | (uint32_t)(W == at->WW) << 4 |
                           (uint32_t)(N == at->NN) << 5 | (uint32_t)(NE == W) << 6 | (uint32_t)(NE == NW) << 7;
-    lane = code_place(drawn, &row->coder, length << 1 | (uint32_t)row->last_listed, same, lane, decoding);
+    lane = code_place(drawn, length << 1 | (uint32_t)row->last_listed, same, lane, decoding);
     row->last_listed = lane < length;
     if (lane >= length) return -1;
     while (lane--) listed &= listed - 1;
@@ -63,8 +64,7 @@ ALWAYS_INLINE uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint3
 }
 
 /* Spells a label digit by digit; returns k or more for what is none. */
-ALWAYS_INLINE uint32_t spell(Drawn *drawn, Row *row, const Around *at, const Asked *asked, uint32_t label,
-                             Coding c) {
+ALWAYS_INLINE uint32_t spell(Drawn *drawn, const Around *at, const Asked *asked, uint32_t label, Coding c) {
     const uint32_t lean[LEAN_ROWS] = {at->W, at->N, at->NE, hash_pair(at->W | at->N << 16, at->NE)};
     const int ended = asked->ended;
     const int denied[DENIED] = {asked->expected, (int)at->W, ended ? -1 : (int)at->N,
@@ -89,10 +89,7 @@ ALWAYS_INLINE uint32_t spell(Drawn *drawn, Row *row, const Around *at, const Ask
         predicted[2] = predict(drawn, at->W, at->NE, at->N);
         predicted[3] = predict(drawn, at->N, at->N, at->NN);
     }
-    lend_coder(drawn, &row->coder);
-    label = code_digits(drawn, c.rich ? rich : lean, denied, c.rich, label, c.decoding);
-    take_coder(drawn, &row->coder);
-    return label;
+    return code_digits(drawn, c.rich ? rich : lean, denied, c.rich, label, c.decoding);
 }
 
 /* Codes the label at the end of a zone or of a pixel by itself; returns it, or k or more if it is none. */
@@ -103,18 +100,14 @@ ALWAYS_INLINE uint32_t code_label(Drawn *drawn, Row *row, const Around *at, Aske
         if (found >= 0) return (uint32_t)found;
     }
     if (c.list) {
-        const int found = find_listed(drawn, row, at, label, c.decoding);
+        const int found = find_listed(drawn, row, label, c.decoding);
         if (found >= 0) return (uint32_t)found;
     }
     if (drawn->unseen_count) {
         AdaptiveBit *state = &drawn->adaptive->fresh[log2_floor((uint32_t)drawn->unseen_count)];
         const int fresh = !c.decoding && label < (uint32_t)drawn->k && is_unseen(drawn, label);
-        if (range_adaptive(&row->coder, state, fresh, c.decoding)) {
-            lend_coder(drawn, &row->coder);
-            label = code_fresh(drawn, label, c.decoding);
-            take_coder(drawn, &row->coder);
-            return label;
-        }
+        if (range_adaptive(&drawn->coder, state, fresh, c.decoding))
+            return code_fresh(drawn, label, c.decoding);
     }
-    return spell(drawn, row, at, asked, label, c);
+    return spell(drawn, at, asked, label, c);
 }

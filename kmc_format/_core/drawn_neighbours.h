@@ -92,3 +92,16 @@ ALWAYS_INLINE uint32_t spread(uint64_t value, int bits) { return (uint32_t)(valu
 ALWAYS_INLINE uint64_t four_labels(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
     return (uint64_t)a | (uint64_t)b << 16 | (uint64_t)c << 32 | (uint64_t)d << 48;
 }
+
+/* The same of labels that follow one another. */
+ALWAYS_INLINE uint64_t load_four(const uint16_t *labels) {
+#if defined(KMC_SSE2) || defined(KMC_AVX2) || defined(KMC_NEON)
+    uint64_t four;
+    memcpy(&four, labels, sizeof four);
+    return four;
+#else
+    return four_labels(labels[0], labels[1], labels[2], labels[3]);
+#endif
+}
+
+ALWAYS_INLINE uint64_t load_pair(const uint16_t *labels) { return labels[0] | (uint64_t)labels[1] << 16; }

@@ -172,17 +172,15 @@ DEFINE_LANE(code_rich_16, RICH_ROWS, 1, DENIED, 4)
 DEFINE_LANE(code_rich_32, RICH_ROWS, 1, DENIED, 5)
 
 /* Codes the place of a label in the list, by the list's length and by which labels around are equal. */
-ALWAYS_INLINE uint32_t code_place(Drawn *drawn, RangeCoder *coder, uint32_t length, uint32_t same,
-                                  uint32_t place, int decoding) {
+ALWAYS_INLINE uint32_t code_place(Drawn *drawn, uint32_t length, uint32_t same, uint32_t place,
+                                  int decoding) {
     const uint32_t numbers[LIST_ROWS] = {length, 256 + same};
     Forecast forecast;
     for (int i = 0; i < LIST_ROWS; i++) {
         forecast.rows[i] = drawn->list_rows + 16 * (size_t)numbers[i];
         forecast.visits[i] = drawn->list_visits + numbers[i];
     }
-    lend_coder(drawn, coder);
     place = code_listed(drawn, &forecast, place, decoding);
-    take_coder(drawn, coder);
     return place;
 }
 

@@ -8,8 +8,8 @@ typedef struct {
 } Zone;
 
 ALWAYS_INLINE void expect_end(const Drawn *drawn, const Row *row, const Around *at, Zone *zone) {
-    const uint64_t context = far_context(at, drawn->columns + row->x);
-    zone->match = drawn->zone_matches + spread(context, drawn->match_bits);
+    const uint64_t context = far_context(at->o, drawn->columns + row->x);
+    zone->match = drawn->zone_matches + (context >> (64 - drawn->match_bits));
     if (!zone->match->times) return;
     const int64_t end = (int64_t)zone->match->length + row->last[-1] - row->x;
     zone->times = min_int(zone->match->times, 3);
@@ -26,8 +26,8 @@ ALWAYS_INLINE Zone enter_zone(const Drawn *drawn, const Row *row, const Around *
 }
 
 /* Codes whether a zone goes on to its end. */
-ALWAYS_INLINE int code_whole(const Drawn *drawn, Row *row, const Around *at, const Zone *zone, int match,
-                             int whole, int decoding) {
+ALWAYS_INLINE int code_whole(Drawn *drawn, Row *row, const Around *at, const Zone *zone, int match, int whole,
+                             int decoding) {
     const uint32_t W = at->W, size = (uint32_t)zone->size, slope = (uint32_t)zone->slope;
     const uint32_t before = at->o[-2] == W, since = (uint32_t)class_of(min_int(row->x - row->broke, 63)) + 1;
     const uint32_t pattern = before << 5 | (uint32_t)(at->a[-2] == W) << 4 |
@@ -41,11 +41,12 @@ ALWAYS_INLINE int code_whole(const Drawn *drawn, Row *row, const Around *at, con
             spread(size | slope << 5 | since << 8 | (uint32_t)(at->a[-2] == W) << 13 | before << 14, 12),
         base + 3 * ZONE_SLOTS + (zone->forecast | size << 4),
     };
-    return code_answer(drawn, &row->coder, slots, match ? ZONE_CELLS : ZONE_CELLS - 1, 0, whole, decoding);
+    return code_answer(drawn, slots, match ? ZONE_CELLS : ZONE_CELLS - 1, 0, whole, decoding);
 }
 
 /* Codes where a zone ends that does not go on to its end, from 0 on. */
-ALWAYS_INLINE int code_end(const Drawn *drawn, RangeCoder *coder, const Zone *zone, int end, int decoding) {
+ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int end, int decoding) {
+    RangeCoder *coder = &drawn->coder;
     Adaptive *adaptive = drawn->adaptive;
     const int size = zone->size, half = (zone->length + 1) / 2;
     if (zone->end >= 0 &&
@@ -84,20 +85,19 @@ ALWAYS_INLINE void learn_end(const Zone *zone, const Row *row, int begun, uint32
 }
 
 /* Codes whether the label that ends a zone is the expected one; returns it, or -1. */
-ALWAYS_INLINE int code_expected_end(const Drawn *drawn, Row *row, const Around *at, const Zone *zone,
-                                    Asked *asked, int decoding) {
+ALWAYS_INLINE int code_expected_end(Drawn *drawn, const Around *at, const Zone *zone, Asked *asked,
+                                    int decoding) {
     const uint32_t expected = zone->match->label;
     if (expected == at->W) return -1;
     AdaptiveBit *state = &drawn->adaptive->expected_label[zone->times];
-    const int same = range_adaptive(&row->coder, state, !decoding && at->o[0] == expected, decoding);
+    const int same = range_adaptive(&drawn->coder, state, !decoding && at->o[0] == expected, decoding);
     if (same) return (int)expected;
     asked->expected = (int)expected;
     return -1;
 }
 
 /* Codes a zone; returns whether a label that ends it is to follow. */
-ALWAYS_INLINE int code_zone(const Drawn *drawn, Row *row, const Around *at, int length, Zone *zone,
-                            Coding c) {
+ALWAYS_INLINE int code_zone(Drawn *drawn, Row *row, const Around *at, int length, Zone *zone, Coding c) {
     uint16_t *o = row->line + row->x;
     const uint32_t W = at->W;
     *zone = enter_zone(drawn, row, at, length, c.match);
@@ -106,7 +106,7 @@ ALWAYS_INLINE int code_zone(const Drawn *drawn, Row *row, const Around *at, int 
         while (end < length && o[end] == W) end++;
     }
     const int whole = code_whole(drawn, row, at, zone, c.match, end == length, c.decoding);
-    end = whole ? length : code_end(drawn, &row->coder, zone, end, c.decoding);
+    end = whole ? length : code_end(drawn, zone, end, c.decoding);
     if (c.decoding) fill(o, end, W);
     go_on(row, end);
     if (whole && c.match) {
