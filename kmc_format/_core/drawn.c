@@ -82,7 +82,8 @@ static void place_rows(Drawn *drawn, Block *zeros, Block *others) {
 
 static void place_tables(Drawn *drawn, Block *zeros, Block *others) {
     const int rich = drawn->options & DRAWN_RICH, match = drawn->options & DRAWN_MATCH;
-    const int own = rich ? RICH_CELLS : match ? LEAN_MATCH_CELLS : LEAN_CELLS;
+    const int few = drawn->k <= FEW_COLOURS ? FEW_COLOURS_CELLS : LEAN_MATCH_CELLS;
+    const int own = rich ? RICH_CELLS : match ? few : LEAN_CELLS;
     const size_t cells = (size_t)(own + (match ? MATCH_CELLS : 0));
     const size_t columns = (size_t)drawn->width, matches = match ? (size_t)1 << drawn->match_bits : 0;
     for (size_t i = 0; i < cells; i++) {

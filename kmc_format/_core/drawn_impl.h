@@ -8,7 +8,7 @@
 
 /* Constants, so that each kind of coding has loops of its own. */
 typedef struct {
-    int list, match, rich, decoding;
+    int list, match, rich, cells, decoding; /* cells: features of a pixel's questions, but for matches */
 } Coding;
 
 /* What is known while a row is coded. */
@@ -187,22 +187,24 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
 #else
 #define KMC_DRAWN_COPIES 1
 #endif
-#define DEFINE(NAME, MATCH, RICH)                                                                            \
+#define DEFINE(NAME, MATCH, RICH, CELLS)                                                                     \
     NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                                               \
         const int list = drawn->options & DRAWN_LIST;                                                        \
-        const Coding coding = {list, MATCH, RICH, 0}, other = {list, MATCH, RICH, 1};                        \
-        const Coding either = {list, MATCH, RICH, decoding};                                                 \
+        const Coding coding = {list, MATCH, RICH, CELLS, 0}, other = {list, MATCH, RICH, CELLS, 1};          \
+        const Coding either = {list, MATCH, RICH, CELLS, decoding};                                          \
         if (!KMC_DRAWN_COPIES || RICH) return code_picture(drawn, either);                                   \
         return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);                          \
     }
-DEFINE(code_lean, 0, 0)
-DEFINE(code_lean_match, 1, 0)
-DEFINE(code_rich, 0, 1)
-DEFINE(code_rich_match, 1, 1)
+DEFINE(code_lean, 0, 0, LEAN_CELLS)
+DEFINE(code_lean_match, 1, 0, LEAN_MATCH_CELLS)
+DEFINE(code_lean_match_few, 1, 0, FEW_COLOURS_CELLS)
+DEFINE(code_rich, 0, 1, RICH_CELLS)
+DEFINE(code_rich_match, 1, 1, RICH_CELLS)
 
 int DRAWN_CODE(Drawn *drawn, int decoding) {
     if (drawn->options & DRAWN_RICH) {
         return (drawn->options & DRAWN_MATCH ? code_rich_match : code_rich)(drawn, decoding);
     }
-    return (drawn->options & DRAWN_MATCH ? code_lean_match : code_lean)(drawn, decoding);
+    if (!(drawn->options & DRAWN_MATCH)) return code_lean(drawn, decoding);
+    return (drawn->k > FEW_COLOURS ? code_lean_match : code_lean_match_few)(drawn, decoding);
 }

@@ -20,10 +20,11 @@ ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Arou
                            (uint64_t)(c[2] == b[2]) << 55 ^ (uint64_t)(c[-2] == b[-2]) << 56;
     const uint64_t contexts[RICH_CELLS] = {
         equal & MOST,
-        equal & MORE,
         four_labels(at->W, at->NW, at->N, at->NE),
+        /* with matches and many colours these do; without matches */
+        equal & MORE,
         near | far << 6 | same << 12,
-        /* from here on with matches, */
+        /* too; from here on with few colours and matches, */
         every,
         short_run | near << 4 | same << 10 | far << 16,
         /* and from here on rich only */
@@ -54,8 +55,7 @@ ALWAYS_INLINE int ask_certain(Drawn *drawn, Asked *asked, uint32_t label, int de
 /* Asks whether the label is the expected one, W, N or NE; returns it, or -1. */
 ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label, Coding c) {
     Cell *slots[MOST_CELLS];
-    const int own = c.rich ? RICH_CELLS : c.match ? LEAN_MATCH_CELLS : LEAN_CELLS;
-    const int count = own + (c.match ? MATCH_CELLS : 0);
+    const int own = c.cells, count = own + (c.match ? MATCH_CELLS : 0);
     if (c.match) {
         find_matches(drawn, row, at, asked);
         const int certain = ask_certain(drawn, asked, label, c.decoding);
