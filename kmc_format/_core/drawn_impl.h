@@ -192,7 +192,7 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
         const int list = drawn->options & DRAWN_LIST;                                                        \
         const Coding coding = {list, MATCH, RICH, CELLS, 0}, other = {list, MATCH, RICH, CELLS, 1};          \
         const Coding either = {list, MATCH, RICH, CELLS, decoding};                                          \
-        if (!KMC_DRAWN_COPIES || RICH) return code_picture(drawn, either);                                   \
+        if (!KMC_DRAWN_COPIES || MATCH || RICH) return code_picture(drawn, either);                          \
         return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);                          \
     }
 DEFINE(code_lean, 0, 0, LEAN_CELLS)
