@@ -1,7 +1,7 @@
 /* The label coding for drawn pictures, for one implementation of lanes.h: included once for each, which names
    its entry DRAWN_CODE. Coder and decoder are the same functions with a constant `decoding`. */
 #include "drawn_model.h"
-#include "lanes.h"
+#include "softmax.h"
 
 #include "drawn_neighbours.h"
 #include "drawn_quads.h"

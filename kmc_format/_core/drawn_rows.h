@@ -1,8 +1,5 @@
 /* Lanes that rows of logits foretell: the list's, and the digits of labels. Part of drawn_impl.h. */
 
-/* From 32 - j on, lane j is 32767 and the others 0. */
-static const int16_t drawn_hot[64] = {[32] = 32767};
-
 /* In a window of 32 from 32 - j on, lane j may not come; j = 32 denies none. */
 #define FREE_8 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767
 static const int16_t drawn_denied[64] = {FREE_8, FREE_8, FREE_8, FREE_8, -32768, 32767,  32767, 32767,
@@ -14,11 +11,6 @@ typedef struct {
     int32_t *weights;        /* by row and log2 of visits, in 2^-18 */
     uint32_t denied[DENIED]; /* lanes that are known not to come; 32 for none */
 } Forecast;
-
-/* The lanes' shares of a row of the range coder's parts. */
-typedef struct {
-    Lanes share[2], end[2];
-} Shares;
 
 ALWAYS_INLINE int32_t *find_weight(const Forecast *forecast, int i) {
     return forecast->weights + 8 * i + log2_floor(*forecast->visits[i]);
@@ -41,27 +33,6 @@ ALWAYS_INLINE void add_rows(const Forecast *forecast, int count, int weighted, i
         for (int i = 0; i < denied; i++) {
             sum[v] = lanes_min(sum[v], lanes_load(drawn_denied + 32 - forecast->denied[i] + 16 * v));
         }
-    }
-}
-
-/* Each lane's share of 2^15, at least 1, by its logit. */
-ALWAYS_INLINE void divide(Shares *shares, const Lanes *sum, int bits) {
-    const int vectors = 1 << bits >> 4;
-    Lanes before = lanes_set(0), *share = shares->share, *end = shares->end;
-    /* (1 - (largest - sum) / 2^16)^16 is nearly exp */
-    const Lanes top = lanes_not_highest(vectors == 2 ? lanes_max(sum[0], sum[vectors - 1]) : sum[0]);
-    for (int v = 0; v < vectors; v++) {
-        share[v] = lanes_add(sum[v], top);
-        for (int j = 0; j < 4; j++) share[v] = lanes_mulhi_u(share[v], share[v]);
-        share[v] = lanes_shr(share[v], bits);
-        end[v] = lanes_add(lanes_sums(share[v]), before);
-        if (v + 1 < vectors) before = lanes_last(end[v]);
-    }
-    const uint32_t total = lanes_get_last(end[vectors - 1]), up = lanes_clz(total) - 16;
-    const Lanes by = lanes_set((int)(((32768u - (1u << bits)) << 16) / (total << up)));
-    for (int v = 0; v < vectors; v++) {
-        end[v] = lanes_add(lanes_mulhi_u(lanes_shl(end[v], up), by), lanes_load(lanes_numbers + 16 * v));
-        share[v] = lanes_mulhi_u(lanes_shl(share[v], up), by);
     }
 }
 
@@ -91,28 +62,28 @@ ALWAYS_INLINE uint32_t code_lane(Drawn *drawn, const Forecast *forecast, int cou
                                  int bits, uint32_t lane, int decoding) {
     const int vectors = 1 << bits >> 4;
     RangeCoder *coder = &drawn->coder;
-    Lanes sum[2];
-    Shares shares;
+    Lanes sum[2], share[2], end[2];
     uint16_t ends[33];
     add_rows(forecast, count, weighted, denied, vectors, sum);
-    divide(&shares, sum, bits);
     ends[0] = 0;
-    for (int v = 0; v < vectors; v++) lanes_store(ends + 1 + 16 * v, shares.end[v]);
+    softmax_share(sum, bits, share, end);
+    const Stretch stretch = softmax_stretch(lanes_get_last(end[vectors - 1]), bits);
+    for (int v = 0; v < vectors; v++) {
+        end[v] = softmax_end(end[v], stretch, v);
+        lanes_store(ends + 1 + 16 * v, end[v]);
+    }
     const uint64_t unit = coder->range >> 15;
     if (decoding) {
         const uint64_t target = coder->code / unit;
         const int at = target > 32767 ? 32767 : (int)target;
-        lane = vectors == 1 ? lanes_first_above(shares.end[0], at)
-                            : lanes_first_above2(shares.end[0], shares.end[vectors - 1], at);
+        lane =
+            vectors == 1 ? lanes_first_above(end[0], at) : lanes_first_above2(end[0], end[vectors - 1], at);
     }
     const uint64_t start = unit * ends[lane];
     range_narrow(coder, start, lane + 1 == 1u << bits ? coder->range - start : unit * ends[lane + 1] - start,
                  decoding);
-    for (int v = 0; v < vectors; v++) {
-        shares.share[v] =
-            lanes_sub(lanes_load(drawn_hot + 32 - lane + 16 * v), shares.share[v]); /* the error */
-    }
-    learn_rows(drawn, forecast, count, weighted, vectors, shares.share);
+    for (int v = 0; v < vectors; v++) share[v] = softmax_error(share[v], stretch, lane, v);
+    learn_rows(drawn, forecast, count, weighted, vectors, share);
     return lane;
 }
 

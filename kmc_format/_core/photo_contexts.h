@@ -2,8 +2,8 @@
 #ifndef KMC_PHOTO_CONTEXTS_H
 #define KMC_PHOTO_CONTEXTS_H
 
-#include "lanes.h"
 #include "photo_model.h"
+#include "softmax.h"
 
 /* The model as constants, so that each has loops of its own. */
 typedef struct {

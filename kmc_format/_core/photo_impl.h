@@ -2,13 +2,10 @@
  * its entry PHOTO_CODE. Coder and decoder are the same functions with a constant `decoding`. */
 #include "photo_contexts.h"
 
-/* From 32 - j on, lane j is 32767 and the others 0. */
-static const int16_t one_hot[64] = {[32] = 32767};
-
 /* Add them up: the lanes' shares of their total, and the sums of these. */
 ALWAYS_INLINE void add_rows(const Column *column, Pixel *pixel, Shape s, int d) {
     const int vectors = (1 << s.bits) / 16;
-    Lanes sum[2], share, sums, before = lanes_set(0);
+    Lanes sum[2], share[2], sums[2];
     for (int v = 0; v < vectors; v++) sum[v] = lanes_set(0);
     for (int f = 0; f < shape_features(s); f++) {
         const int16_t *row = column->rows[f] + ((size_t)pixel->place[d][f] << s.bits);
@@ -20,16 +17,10 @@ ALWAYS_INLINE void add_rows(const Column *column, Pixel *pixel, Shape s, int d) 
     }
     if (s.rich)
         for (int v = 0; v < vectors; v++) sum[v] = lanes_adds(sum[v], sum[v]);
-    /* (1 - (largest - sum) / 2^16)^16 is nearly exp */
-    Lanes top = lanes_not_highest(vectors == 2 ? lanes_max(sum[0], sum[vectors - 1]) : sum[0]);
+    softmax_share(sum, s.bits, share, sums);
     for (int v = 0; v < vectors; v++) {
-        share = lanes_add(sum[v], top);
-        for (int j = 0; j < 4; j++) share = lanes_mulhi_u(share, share);
-        share = lanes_shr(share, s.bits);
-        sums = lanes_add(lanes_sums(share), before);
-        if (v + 1 < vectors) before = lanes_last(sums);
-        lanes_store(pixel->error[d] + 16 * v, share);
-        lanes_store(pixel->ends + 16 + 16 * v, sums);
+        lanes_store(pixel->error[d] + 16 * v, share[v]);
+        lanes_store(pixel->ends + 16 + 16 * v, sums[v]);
     }
 }
 
@@ -40,22 +31,16 @@ ALWAYS_INLINE uint32_t code_digit(Pixel *pixel, Shape s, int d, uint32_t digit, 
     uint16_t *ends = pixel->ends + 15;
     int16_t *error = pixel->error[d];
     Lanes end[2];
-    /* stretch the sums so that the last is 2^15 - lanes, and add 1 for each lane */
-    const uint32_t total = ends[lanes], up = lanes_clz(total) - 16;
-    const Lanes by = lanes_set((int)((((1u << PHOTO_PROBABILITY) - (uint32_t)lanes) << 16) / (total << up)));
+    const Stretch stretch = softmax_stretch(ends[lanes], s.bits);
     for (int v = 0; v < vectors; v++) {
-        Lanes sums = lanes_shl(lanes_load(ends + 1 + 16 * v), up);
-        end[v] = lanes_add(lanes_mulhi_u(sums, by), lanes_load(lanes_numbers + 16 * v));
+        end[v] = softmax_end(lanes_load(ends + 1 + 16 * v), stretch, v);
         lanes_store(ends + 1 + 16 * v, end[v]);
     }
     if (s.decoding)
         digit = vectors == 1 ? lanes_first_above(end[0], (int)target)
                              : lanes_first_above2(end[0], end[vectors - 1], (int)target);
-    for (int v = 0; v < vectors; v++) {
-        Lanes share = lanes_shl(lanes_load(error + 16 * v), up),
-              hot = lanes_load(one_hot + 32 - digit + 16 * v);
-        lanes_store(error + 16 * v, lanes_sub(hot, lanes_mulhi_u(share, by)));
-    }
+    for (int v = 0; v < vectors; v++)
+        lanes_store(error + 16 * v, softmax_error(lanes_load(error + 16 * v), stretch, digit, v));
     *start = ends[digit], *size = (uint32_t)ends[digit + 1] - ends[digit];
     return digit;
 }

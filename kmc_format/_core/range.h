@@ -105,18 +105,6 @@ ALWAYS_INLINE int range_bit(RangeCoder *coder, uint32_t p, int bit, int decoding
     return bit;
 }
 
-/* Codes one of n values, all as likely; n from 1 on. What division leaves over is the last one's. */
-ALWAYS_INLINE uint32_t range_uniform(RangeCoder *coder, uint32_t n, uint32_t value, int decoding) {
-    const uint64_t part = coder->range / n;
-    if (decoding) {
-        const uint64_t place = coder->code / part;
-        value = place < n ? (uint32_t)place : n - 1;
-    }
-    const uint64_t start = part * value;
-    range_narrow(coder, start, value == n - 1 ? coder->range - start : part, decoding);
-    return value;
-}
-
 /* Ends coding; returns how many bytes the coded ones take, or SIZE_MAX if they found no room. Of all
    numbers in the range that with most zero bits ends them, and zero bytes at the end are left out. */
 ALWAYS_INLINE size_t range_finish(RangeCoder *coder) {
