@@ -13,7 +13,7 @@ enum {
     QUESTIONS = 4,  /* is it one's, the other's, that of NE, the expected one? */
     LEAN_CELLS = 4, /* features of a question ... */
     LEAN_MATCH_CELLS = 2,
-    FEW_COLOURS = 4, /* so few that their labels say little */
+    FEW_COLOURS = 16, /* so few that their labels say little */
     FEW_COLOURS_CELLS = 6,
     RICH_CELLS = 11,
     MATCH_CELLS = 2, /* ... without those of matches */
