@@ -32,8 +32,11 @@ from typing import Any, NamedTuple, cast
 
 from PIL import Image
 
-from . import codec, parallel, saving, training
+from . import codec, container, parallel, saving, training
+from .container import Reader
+from .errors import KMCError
 from .indexed import Array
+from .options import digest
 from .rasters import open_array as open_array
 from .rasters import save_array as save_array
 from .remote import is_remote, located, modified, readable, write
@@ -43,6 +46,7 @@ Paths = Iterable[str | PathLike[str]]
 _METADATA = ("exif", "xmp", "icc_profile", "dpi")
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}  # who asks for these knows it
 _COUNTED = 16  # images whose colours are counted as one task
+_DEFAULTS = {**saving.QUANTIZING, **saving.RATING, "effort": codec.DEFAULT_EFFORT}
 _PREVIEWS = {"MPO"}  # formats of one picture whose other frames are previews or depths of it
 
 
@@ -64,6 +68,7 @@ class Job(NamedTuple):
 
     source: Path
     target: Path
+    named: bool = False  # by the caller, who then wants it written
 
     def record(self, error: str | None = None) -> Record:
         return Record(str(self.source), str(self.target), error=error)
@@ -98,8 +103,9 @@ def encode(
         those that this process may use. Scripts that start processes begin their work below
         ``if __name__ == "__main__":``, as `multiprocessing` tells.
     force : bool
-        Also write what is up to date: targets that are newer than their sources, whatever the
-        options were.
+        Also write what is up to date: targets that are newer than their sources, and were made with
+        the same options. Files tell their options by 9 bytes, and those that do not, as those of
+        `Image.save`, count as made without options. A file that `output` names is always written.
     strip : bool
         Leave out EXIF, XMP, colour profile and resolution, which are kept otherwise.
     any_size : bool
@@ -140,12 +146,16 @@ def encode_each(
 ) -> Batch:
     """Prepare what `encode` does: to iterate over what is returned is to do it, record by record."""
     jobs = codec.check_threads(jobs)
+    if isinstance(options.get("keep"), Iterator):
+        options["keep"] = list(options["keep"])  # for more than one picture
     saving.check_options(options)
     if options.get("codebook") is not None:
         options["codebook"] = saving.codebook_of(options["codebook"])
     plan = _plan(sources, output, ".kmc", _images(), recursive)
     threads = max(jobs // max(len(plan), 1), 1) if client is None else 1
-    work = functools.partial(_encode_file, force=force, strip=strip, options={"threads": threads, **options})
+    asked = digest({**options, "strip": strip or None}, _DEFAULTS)
+    given = {"threads": threads, **options, "_digest": asked}
+    work = functools.partial(_encode_file, force=force, strip=strip, options=given)
     return Batch(work, plan, jobs, any_size, client)
 
 
@@ -317,7 +327,7 @@ def _plan(
             raise ValueError(
                 f"output {str(folder)!r} is the name of a file, and not for {what}; name a folder"
             )
-        return [Job(found[0][0], folder)]
+        return [Job(found[0][0], folder, named=True)]
     return [Job(source, (folder / relative).with_suffix(suffix)) for source, relative in found]
 
 
@@ -351,7 +361,7 @@ def _split(path: Path) -> tuple[Path, str]:
 
 def _encode_file(job: Job, *, force: bool, strip: bool, options: Mapping[str, Any]) -> bool:
     """Save one file as KMC; return False where that is not needed."""
-    if not force and _is_newer(job.target, job.source):
+    if not (force or job.named) and _is_current(job, options["_digest"]):
         return False
     with Image.open(readable(job.source)) as image:
         _check_frames(image)
@@ -421,6 +431,17 @@ def _metadata(image: Image.Image) -> dict[str, Any]:
 def _is_newer(target: Path, source: Path) -> bool:
     written, changed = modified(target), modified(source)
     return written is not None and changed is not None and written > changed
+
+
+def _is_current(job: Job, asked: bytes) -> bool:
+    """Tell whether a KMC file is newer than its source, and was made with options of a digest."""
+    if not _is_newer(job.target, job.source):
+        return False
+    try:
+        with job.target.open("rb") as file:
+            return container.read_front(Reader(file)).chunks.get(container.OPTIONS, b"") == asked
+    except KMCError:
+        return False
 
 
 # --- Colours ------------------------------------------------------------------------------------
@@ -498,11 +519,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self._plan)
 
+    @property
+    def sources(self) -> list[Path]:
+        """What the files are made of, in order."""
+        return [job.source for job in self._plan]
+
     def __iter__(self) -> Iterator[Record]:
         possible = []
         taken: dict[str, Path] = {}
         for job in self._plan:
-            source, target = map(_identity, job)
+            source, target = _identity(job.source), _identity(job.target)
             if source == target:
                 yield job.record("would be replaced by itself; name an output folder")
             elif target in taken:

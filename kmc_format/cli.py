@@ -196,20 +196,22 @@ def encode(
     """Save images as KMC files.
 
     FILES are images, folders of images, and patterns such as "maps/**/*.png". Each is written beside its
-    source, or below the output folder as it lies in its own. What is newer than its source is left alone.
+    source, or below the output folder as it lies in its own. What is newer than its source, and was made by
+    the same options, is left alone, unless -o names it.
     """
     from . import batch
 
     how = {name: options.pop(name) for name in _HOW}
     given = _given(options)
-    if one_codebook:
-        given = _with_one_codebook(files, how, given)
     with _wrong_use():
+        records = batch.encode_each(files, output, strip=strip, **how, **given)
+    if one_codebook:
+        given = _with_one_codebook(records.sources, how, given)
         records = batch.encode_each(files, output, strip=strip, **how, **given)
     return _report_all("kmc encode", records, table, as_json, quiet)
 
 
-def _with_one_codebook(files: tuple[str, ...], how: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _with_one_codebook(files: Sequence[Path], how: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Find a codebook for all files; return the save options with it."""
     from . import batch
 

@@ -62,6 +62,7 @@ class Metadata(TypedDict, total=False):
     dpi: tuple[float, float]
     transparency: int | bytes  # of a palette image: one clear entry, or an alpha for each
     rdo: float  # squared error a bit of the labels was worth, where they were chosen by that
+    options: bytes  # only written: by what a writer knows its file again, see `options.digest`
 
 
 _VERBATIM: dict[Literal["icc_profile", "exif", "xmp"], int] = {
@@ -695,6 +696,8 @@ def pack_metadata(metadata: Metadata, mode: str) -> bytes:
         payloads[container.TRANSPARENCY] = _pack_transparency(metadata["transparency"], mode)
     if "rdo" in metadata:
         payloads[container.RDO] = struct.pack(">f", max(_check_rdo(metadata["rdo"]), _LEAST_SINGLE))
+    if metadata.get("options"):
+        payloads[container.OPTIONS] = metadata["options"]
     return b"".join(container.pack_chunk(tag, payload) for tag, payload in payloads.items())
 
 

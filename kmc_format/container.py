@@ -37,7 +37,8 @@ XMP = ord("x")
 DPI = ord("d")
 TRANSPARENCY = ord("t")
 RDO = ord("r")
-METADATA = (ICC_PROFILE, EXIF, XMP, DPI, TRANSPARENCY, RDO)
+OPTIONS = ord("o")
+METADATA = (ICC_PROFILE, EXIF, XMP, DPI, TRANSPARENCY, RDO, OPTIONS)
 
 _TILED = 0x80  # in the kind byte, above three bits of codebook coding and four of pixel format
 _BLOCK = 2**20  # bytes asked of a file at once, so that a false length allocates nothing

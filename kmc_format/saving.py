@@ -321,6 +321,7 @@ def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:
         "exif": exif.tobytes() if isinstance(exif, Image.Exif) else exif,
         "xmp": options.get("xmp"),
         "dpi": options.get("dpi"),
+        "options": options.get("_digest"),  # of `batch`
     }
     absent = (type(None), bytes)
     present = {name: value for name, value in given.items() if not isinstance(value, absent) or value}

@@ -47,7 +47,11 @@ def test_each_file_beside_its_source(tree):
     assert record.bytes_in == (tree / "a.png").stat().st_size
     assert record.bytes_out == (tree / "a.kmc").stat().st_size
     assert record.seconds > 0
-    assert (tree / "a.kmc").read_bytes() == kmc_format.encode(smooth((32, 24)), k=8)
+    data = kmc_format.encode(smooth((32, 24)), k=8)
+    assert kmc_format.decode(tree / "a.kmc") == kmc_format.decode(data)
+    assert record.bytes_out == len(data) + 9  # which tell the options
+    batch.encode([tree / "a.png"], force=True)
+    assert (tree / "a.kmc").read_bytes() == kmc_format.encode(smooth((32, 24)))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -93,15 +97,61 @@ def test_the_name_of_one_file(tree, tmp_path):
         batch.decode([tree], format="xyz")
 
 
+def skipped(records):
+    assert errors(records) == {}
+    return [record.skipped for record in records]
+
+
 def test_what_is_up_to_date_is_left_alone(tree):
-    assert not any(record.skipped for record in batch.encode([tree], k=8))
+    assert skipped(batch.encode([tree], k=8)) == [False, False]
     before = (tree / "a.kmc").stat().st_mtime_ns
-    assert all(record.skipped for record in batch.encode([tree], k=4))
+    assert skipped(batch.encode([tree], k=8, jobs=2, rdo=0, threads=3)) == [True, True]
     assert (tree / "a.kmc").stat().st_mtime_ns == before
     os.utime(tree / "a.png", ns=(before + 1, before + 1))
-    assert [record.skipped for record in batch.encode([tree], k=4)] == [False, True]
-    assert kmc_format.read_header(tree / "a.kmc").k == 4
-    assert not any(record.skipped for record in batch.encode([tree], k=4, force=True))
+    assert skipped(batch.encode([tree], k=8)) == [False, True]
+    assert skipped(batch.encode([tree], k=8, force=True)) == [False, False]
+
+
+def test_what_was_asked_is_part_of_being_up_to_date(tree):
+    codebook = kmc_format.train_codebook([tree / "a.png", tree / "b.JPG"], 6)
+    other = codebook.copy()
+    other[0, 0] ^= 1
+    asked = [
+        *({"k": 8}, {"k": 4}, {}, {"quality": 50}, {"quality": 51}, {"rdo": 4}, {"dither": 0.5}),
+        *({"k": 4, "random_state": 1}, {"k": 4, "space": "oklab"}, {"k": 4, "keep": ["red"]}, {"tile": 16}),
+        *({"max_bytes": 900}, {"quality": 50, "max_error": 20}, {"codebook": codebook}, {"codebook": other}),
+        *(
+            {"effort": 0},
+            {"strip": True},
+            {"icc_profile": None},
+            {"xmp": b"<x/>"},
+            {"dpi": (72, 72)},
+            {"dpi": (72, 96)},
+        ),
+    ]
+    for options in [*asked, *asked[:2]]:
+        assert skipped(batch.encode([tree / "a.png"], **options)) == [False], options
+        assert skipped(batch.encode([tree / "a.png"], **options)) == [True], options
+        with Image.open(tree / "a.kmc") as image:  # the digest is nobody else's matter
+            assert image.info.keys() <= {"k", "rdo", "xmp", "dpi"}
+        assert (tree / "a.kmc").stat().st_size <= options.get("max_bytes", 9999)
+    assert skipped(batch.encode([tree / "a.png"], k=8, keep=iter(["red"]))) == [False]
+    assert skipped(batch.encode([tree / "a.png"], k=8, keep=["red"])) == [True]
+
+
+def test_files_that_do_not_tell_their_options_count_as_made_without(tree):
+    kmc_format.write(tree / "a.kmc", smooth((32, 24)), k=5)
+    assert skipped(batch.encode([tree / "a.png"])) == [True]
+    assert skipped(batch.encode([tree / "a.png"], k=6)) == [False]
+    (tree / "a.kmc").write_bytes((tree / "a.kmc").read_bytes()[:20])
+    assert skipped(batch.encode([tree / "a.png"], k=6)) == [False]
+
+
+def test_what_is_named_is_written(tree):
+    named = tree / "x.kmc"
+    assert skipped(batch.encode([tree / "a.png"], named)) == [False]
+    assert skipped(batch.encode([tree / "b.JPG"], named)) == [False]
+    assert kmc_format.read_header(named).size == (33, 24)
 
 
 def test_decoding_does_not_replace_an_original(tree):

@@ -171,7 +171,8 @@ def test_a_summary(kmc, folder):
     assert out.startswith(f"1 written, {(folder / 'x.png').stat().st_size} bytes to {size} bytes (")
     assert out.endswith("; 1 failed\n")
     assert err.startswith("kmc encode: broken.png: cannot identify image file ")
-    assert kmc("encode x.png -o out")[1] == "1 up to date (--force writes them again)\n"
+    assert kmc("encode x.png -o out -k 2")[1] == "1 up to date (--force writes them again)\n"
+    assert kmc("encode x.png -o out -k 3")[1].startswith("1 written, ")
     assert kmc("encode x.png -o out --quiet --force")[:2] == (0, "")
     (folder / "empty").mkdir()
     assert kmc("encode empty")[1].startswith("no such files were found")
@@ -197,6 +198,11 @@ def test_one_codebook(kmc, folder):
     codebooks = [kmc_format.read_header(f"out/{name}.kmc").codebook.tolist() for name in "xy"]
     assert codebooks[0] == codebooks[1]
     assert len(codebooks[0]) == 9
+    assert kmc("encode x.png y.png -k 9 --one-codebook")[0] == 0
+    Path("broken.png").unlink()
+    assert kmc("encode . -k 9 --one-codebook")[1].startswith("2 up to date")
+    smooth().rotate(45).save("z.png")
+    assert kmc("encode . -k 9 --one-codebook")[1].startswith("3 written")
     assert [255, 0, 0] in codebooks[0]
 
 

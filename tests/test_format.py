@@ -74,6 +74,7 @@ def test_chunks():
         "resolution": container.DPI,
         "transparency": container.TRANSPARENCY,
         "rdo": container.RDO,
+        "options": container.OPTIONS,
         "private, ancillary": ord("z"),
         "private, critical": ord("Z"),
     }

@@ -15,6 +15,7 @@ LAYERS = {
     "remote": 1,
     "container": 1,
     "indexed": 1,
+    "options": 2,
     "clustering": 2,
     "colours": 2,
     "codec": 3,
@@ -42,7 +43,7 @@ HEAVY = {
     *("dask", "distributed", "fsspec", "upath"),
 }
 WITH_PIL = {
-    *("saving", "plugin", "metrics", "registration", "rasters", "batch", "report", "explorer"),
+    *("options", "saving", "plugin", "metrics", "registration", "rasters", "batch", "report", "explorer"),
     *("__init__", "cli"),
 }
 
