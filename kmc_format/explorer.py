@@ -290,7 +290,7 @@ def _source(picture: Picture) -> _Source:
         # A copy, as the other may be changed while its figures are shown.
         return _Source(picture.copy(), path.name or "picture", length, kind, "image.save({}{})")
     pixels = np.asarray(picture)
-    if pixels.dtype.itemsize > 1 and pixels.dtype != np.uint16:
+    if pixels.dtype not in (np.bool_, np.uint8, np.uint16):
         pixels = pixels.astype(np.int32)  # which was found to hold them
     image = Image.fromarray(_without_axis(pixels))
     return _Source(image, "picture", 0, "", "kmc_format.write({}, array{})")

@@ -198,6 +198,11 @@ def test_what_cannot_be_coded_is_told(explored, monkeypatch):
         explored.save()
 
 
+def test_small_integers_keep_their_sign(folder):
+    made = kmc_format.explore(np.array([[-3, 4]], np.int8))
+    assert kmc_format.decode(made.data).expand().tolist() == [[-3, 4]]
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_sample(path, folder):
     image = Image.open(path)

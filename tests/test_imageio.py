@@ -141,6 +141,33 @@ def test_a_palette_image_is_read_in_colour_and_as_labels_on_request():
     assert np.array_equal(imageio.v3.imread(data, mode="P"), np.asarray(mask))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        *(
+            (np.int8, (-3, 5)),
+            (np.int16, (-300, 5)),
+            (np.uint32, (0, 2**31 - 1)),
+            (np.int64, (-5, 2**31 - 1)),
+        ),
+        *(
+            (np.uint64, (0, 9)),
+            (np.uint32, (0, 2**31)),
+            (np.int64, (0, -(2**31) - 1)),
+            (np.uint64, (1, 2**64 - 1)),
+        ),
+    ],
+)
+def test_write_keeps_integers_that_pillow_would_change_or_refuses_them(tmp_path, dtype, values):
+    array = np.array([values], dtype)
+    if min(values) >= -(2**31) and max(values) < 2**31:
+        kmc_format.write(tmp_path / "x.kmc", array)
+        assert imageio.v3.imread(tmp_path / "x.kmc").tolist() == array.tolist()
+    else:
+        with pytest.raises(ValueError, match="must be from -2147483648 to 2147483647"):
+            kmc_format.write(tmp_path / "x.kmc", array)
+
+
 def test_opening_to_read_and_to_write(tmp_path):
     path = tmp_path / "x.kmc"
     with imageio.v3.imopen(path, "w") as file:
