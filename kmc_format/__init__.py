@@ -15,11 +15,11 @@ The functions here give codebook and labels themselves, without expanding them t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO, UnsupportedOperation
 from os import PathLike
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Unpack
 
 import numpy as np
 from PIL import Image
@@ -29,6 +29,7 @@ from .codec import Header
 from .container import Box, Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
 from .indexed import Array, Indexed, as_int
+from .options import Codebook, Colour, MoreOptions, check_names
 from .registration import register
 
 if TYPE_CHECKING:
@@ -55,8 +56,6 @@ __all__ = [
     "write",
 ]
 
-Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
-Codebook = Array | Image.Image | Indexed | str | PathLike[str] | Sequence[Colour]
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
 
@@ -78,7 +77,7 @@ def encode(
     threads: int | None = None,
     icc_profile: bytes | None = None,
     exif: bytes | Image.Exif | None = None,
-    xmp: bytes | None = None,
+    xmp: bytes | str | None = None,
     dpi: tuple[float, float] | None = None,
 ) -> bytes:
     """Code a picture as the bytes of a KMC file.
@@ -156,7 +155,10 @@ def encode(
 
 
 def write(
-    path: str | PathLike[str], picture: Array | Image.Image | Indexed, k: int | None = None, **options: Any
+    path: str | PathLike[str],
+    picture: Array | Image.Image | Indexed,
+    k: int | None = None,
+    **options: Unpack[MoreOptions],
 ) -> None:
     """Write a picture as a KMC file, which is whole at any time.
 
@@ -192,6 +194,7 @@ def write(
 
     if not isinstance(path, (str, PathLike)):  # known before the picture is coded, which may take long
         raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}; encode gives the bytes")
+    check_names("write", options)
     files.write_whole(path, encode(picture, k, **options))
 
 
@@ -267,8 +270,9 @@ def quantize(
         Colours that the codebook has exactly, and that pixels of just these colours get: ints for
         grey, sequences of ints, or names and codes such as ``"red"`` and ``"#ff8000"``.
     codebook : ndarray, image, path or Indexed, optional
-        Take this codebook instead of finding one: shape (k, channels), in this order, used or not.
-        Of an image its codebook or palette, or else its distinct colours.
+        Take this codebook instead of finding one: shape (k, channels), in this order, used or not, but
+        for entries that are equal to an earlier one. For a picture of one channel (k,) does. Of an image
+        its codebook or palette, or else its distinct colours.
     dither : float
         Strength of Floyd-Steinberg error diffusion, 0 to 1.
     rdo : float

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Unpack, cast
 
 from PIL import Image
 
@@ -36,7 +36,7 @@ from . import codec, container, parallel, saving, training
 from .container import Reader
 from .errors import KMCError
 from .indexed import Array
-from .options import digest
+from .options import SaveOptions, check_names, digest
 from .rasters import open_array as open_array
 from .rasters import save_array as save_array
 from .remote import is_remote, located, modified, readable, write
@@ -84,7 +84,7 @@ def encode(
     strip: bool = False,
     any_size: bool = False,
     client: Any = None,
-    **options: Any,
+    **options: Unpack[SaveOptions],
 ) -> list[Record]:
     """Save images as KMC files, several at once.
 
@@ -142,12 +142,14 @@ def encode_each(
     strip: bool = False,
     any_size: bool = False,
     client: Any = None,
-    **options: Any,
+    **options: Unpack[SaveOptions],
 ) -> Batch:
     """Prepare what `encode` does: to iterate over what is returned is to do it, record by record."""
+    check_names("encode", options, ("recursive", "jobs", "force", "strip", "any_size", "client"))
     jobs = codec.check_threads(jobs)
-    if isinstance(options.get("keep"), Iterator):
-        options["keep"] = list(options["keep"])  # for more than one picture
+    keep = options.get("keep")
+    if isinstance(keep, Iterator):
+        options["keep"] = list(keep)  # for more than one picture
     saving.check_options(options)
     if options.get("codebook") is not None:
         options["codebook"] = saving.codebook_of(options["codebook"])

@@ -58,7 +58,7 @@ def quantize(
         ``"srgb"`` or ``"oklab"``: where distance is measured. Integers wider than 8 bits have none.
     keep : iterable of int or of sequences of int, optional
         Colours that are entries of the codebook, and that pixels of just these colours get.
-    codebook : ndarray, shape (k, channels) or (k,), optional
+    codebook : ndarray, shape (k, channels), or of one channel (k,), optional
         Take these entries, in this order, instead of finding some. The picture gets colour or
         alpha where the codebook has it.
     dither : float
@@ -303,7 +303,18 @@ def _check_codebook(codebook: Array, kind: Kind) -> Array:
         )
     if kind.dtype != "uint8" and entries.shape[1] != 1:
         raise ValueError(f"codebook has {entries.shape[1]} channels; a picture of mode {kind.mode} has one")
-    return np.ascontiguousarray(entries, kind.dtype)
+    if np.ndim(codebook) == 1 and kind.channels > 1:
+        raise ValueError(
+            f"codebook must have shape (k, channels) for a picture of mode {kind.mode}, not"
+            f" {np.shape(codebook)}: [[r, g, b]] is one colour, [[0], [255]] are two greys"
+        )
+    return _without_equals(np.ascontiguousarray(entries, kind.dtype))
+
+
+def _without_equals(entries: Array) -> Array:
+    """Leave out entries that are equal to an earlier one, as no pixel would get them."""
+    _, first = np.unique(entries, axis=0, return_index=True)
+    return entries[np.sort(first)]
 
 
 def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:

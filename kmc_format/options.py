@@ -64,13 +64,13 @@ _METADATA = ("icc_profile", "exif", "xmp", "dpi")  # where None means: leave out
 _DIGEST_BYTES = 3
 
 
-def check_names(function: str, options: Iterable[str], names: Iterable[str] = NAMES) -> None:
-    """Raise for options that are none, as Python does for arguments.
+def check_names(function: str, options: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Raise for options that are none, as Python does for arguments; `others` are those of the function.
 
     Raises
     ------
     TypeError
-        If a name is not among `names`; the message has the one that may be meant.
+        If a name is not among `NAMES`; the message has the one that may be meant.
 
     Examples
     --------
@@ -78,12 +78,12 @@ def check_names(function: str, options: Iterable[str], names: Iterable[str] = NA
     Traceback (most recent call last):
     TypeError: encode() got an unexpected keyword argument 'qualty'; did you mean 'quality'?
     """
-    names = list(names)
     for option in options:
-        if option not in names:
-            close = [_OTHER_NAMES.get(option, ""), *difflib.get_close_matches(option, names, 1)]
-            meant = next((name for name in close if name in names), None)
-            hint = f"did you mean {meant!r}?" if meant else f"there are {', '.join(names)}"
+        if option not in NAMES:
+            names = [*NAMES, *others]
+            meant = [_OTHER_NAMES.get(option, ""), *difflib.get_close_matches(option, names, 1)]
+            hints = [f"did you mean {name!r}?" for name in meant if name in names]
+            hint = next(iter(hints), f"there are {', '.join(names)}")
             raise TypeError(f"{function}() got an unexpected keyword argument {option!r}; {hint}")
 
 

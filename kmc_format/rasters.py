@@ -41,6 +41,7 @@ from .container import Grid, Reader
 from .extras import needed
 from .files import naming
 from .indexed import Array, label_dtype
+from .options import check_names
 from .remote import whole
 
 if TYPE_CHECKING:
@@ -237,8 +238,9 @@ class _Mapped:
 
 def _refuse(options: Mapping[str, object]) -> None:
     """Raise for options that are not among the arguments."""
+    check_names("save_array", options, ("client",))
     for name, value in options.items():
-        if name not in _WHOLE:
+        if name not in _WHOLE:  # threads, which is for the scheduler to say
             raise TypeError(f"save_array() got an unexpected keyword argument {name!r}")
         if value is not None and value != _WHOLE[name]:
             raise ValueError(f"{name}={value!r} needs the whole picture at once; save_array has it in parts")

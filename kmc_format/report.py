@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,7 @@ from . import codec, container, kmeans, metrics, saving
 from .colours import widen
 from .container import Reader
 from .indexed import Array
+from .options import SaveOptions, check_names
 
 _CODINGS = {0: "packed"}  # the others are models
 
@@ -157,7 +158,9 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    original: str | PathLike[str], compressed: str | PathLike[str] | None = None, **options: Any
+    original: str | PathLike[str],
+    compressed: str | PathLike[str] | None = None,
+    **options: Unpack[SaveOptions],
 ) -> Comparison:
     """Compare an image with a compressed one.
 
@@ -183,6 +186,9 @@ def compare(
     TypeError, ValueError
         If the pictures do not compare, or an option is not what it should be.
     """
+    check_names("compare", options, ("original", "compressed"))
+    if compressed is not None and options:
+        raise TypeError("compressed is as it is: leave it out, or the options of saving")
     with Image.open(original) as image:
         first = saving.pixels_of(image)
         data = saving.encode(image, options) if compressed is None else None
@@ -217,7 +223,7 @@ def _codebook(image: Image.Image) -> Array | None:
 
 
 def sweep(
-    picture: Image.Image | Array, values: Iterable[int], option: str = "k", **options: Any
+    picture: Image.Image | Array, values: Iterable[int], option: str = "k", **options: Unpack[SaveOptions]
 ) -> Iterator[dict[str, Any]]:
     """Encode a picture with one value of an option after the other.
 
@@ -249,7 +255,16 @@ def sweep(
     >>> [row["k"] for row in sweep(Image.linear_gradient("L"), [2, 16])]
     [2, 16]
     """
+    if option not in ("k", "quality"):
+        raise ValueError(f"option must be 'k' or 'quality', not {option!r}")
+    check_names("sweep", options, ("picture", "values", "option"))
     saving.check_options(options)
+    return _rows(picture, values, option, options)
+
+
+def _rows(
+    picture: Image.Image | Array, values: Iterable[int], option: str, options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     original = saving.pixels_of(picture)
     _warm_up()
     for value in values:

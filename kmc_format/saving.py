@@ -104,7 +104,7 @@ def index_image(
         return index_pixels(np.asarray(im), given, goal, coding, metadata)
     exact = None if "codebook" in given else _index_palette(im, given, transparency)
     if exact is None:
-        given["palette"] = np.atleast_1d(given.get("codebook", 0)).shape[0] <= 256
+        given["palette"] = len(np.unique(np.atleast_1d(given.get("codebook", 0)), axis=0)) <= 256
         pixels = _colours_of_palette_image(im, transparency)
         return index_pixels(pixels, given, goal, coding, metadata)
     if goal is None:

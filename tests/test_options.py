@@ -1,5 +1,8 @@
 """What the options keep, codebook, space and dither do, for arrays and for images."""
 
+import inspect
+import typing
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from PIL import Image, ImageFilter
 from support import SAMPLES, SHARED, load, psnr, save, smooth
 
 import kmc_format
-from kmc_format import Indexed, colours, kmeans
+from kmc_format import Indexed, batch, colours, kmeans, options, report
 from kmc_format.clustering import best_levels
 
 PHOTOGRAPH = np.asarray(
@@ -164,7 +167,7 @@ def test_a_clear_palette_entry_is_clear_in_the_codebook():
         ("RGB", [[0, 0, 0, 255], [9, 9, 9, 128]], "RGBA"),
         ("LA", INK, "RGBA"),
         ("P", INK, "P"),
-        ("P", np.arange(300 * 3).reshape(-1, 3) % 251, "RGB"),
+        ("P", np.stack([np.arange(300) % 256, np.arange(300) // 256, np.full(300, 7)], axis=1), "RGB"),
         ("CMYK", INK, "RGB"),
         ("I;16", [5, 60_000], "I;16"),
     ],
@@ -176,10 +179,22 @@ def test_picture_and_codebook_meet(mode, codebook, result):
     assert picture.k == len(codebook)
 
 
-def test_codebook_entries_that_are_equal_keep_their_places():
+def test_codebook_entries_that_are_equal_are_one():
     picture = kmc_format.quantize(np.array([[7, 0, 9]], np.uint8), codebook=[9, 7, 7, 0])
-    assert picture.codebook[:, 0].tolist() == [9, 7, 7, 0]
-    assert picture.labels.tolist() == [[1, 3, 0]]
+    assert picture.codebook[:, 0].tolist() == [9, 7, 0]
+    assert picture.labels.tolist() == [[1, 2, 0]]
+    padded = np.zeros((256, 3), np.uint8)
+    padded[:4] = INK
+    assert kmc_format.quantize(smooth(), codebook=padded) == kmc_format.quantize(smooth(), codebook=INK)
+
+
+@pytest.mark.parametrize("codebook", [[0, 0, 0], np.zeros(3, np.uint8), (255, 128, 0), [7]])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_a_row_of_numbers_is_no_codebook_of_colours(mode, codebook):
+    with pytest.raises(ValueError, match=r"shape \(k, channels\) .* \[\[r, g, b\]\] is one colour"):
+        save(smooth(mode="RGBA").convert(mode), codebook=codebook)
+    assert kmc_format.quantize(smooth(mode=mode), codebook=[[0, 0, 0, 255]]).k == 1
+    assert kmc_format.quantize(smooth(mode="L"), codebook=codebook).k == len(set(map(int, codebook)))
 
 
 @pytest.mark.parametrize(
@@ -467,9 +482,9 @@ def test_colours_that_look_alike_share_an_entry_and_end_the_search():
 
 def test_ties_go_to_the_first_entry_in_every_mode():
     for codebook, value, label in (([5, 5, 10, 10], 6, 0), ([20, 10], 15, 0), ([10, 20], 15, 0)):
-        grey = np.array([[value]], np.uint8)
+        grey, column = np.array([[value]], np.uint8), np.array(codebook)[:, None]
         for pixels in (grey, grey.astype(np.uint16), grey.astype(np.int32), np.dstack([grey] * 3)):
-            assert kmc_format.quantize(pixels, codebook=codebook).labels.tolist() == [[label]]
+            assert kmc_format.quantize(pixels, codebook=column).labels.tolist() == [[label]]
 
 
 def test_a_loaded_picture_is_a_codebook_as_it_is_now():
@@ -543,3 +558,59 @@ def test_bytes_are_the_same_again(options):
     with Image.open(SHARED / "kodak" / "kodim23.png") as image:
         image = image.resize((200, 130))
     assert save(image, **options) == save(image, threads=1, **options)
+
+
+# --- Names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        *(("qualty", "quality"), ("colours", "k"), ("n_clusters", "k"), ("K", "k"), ("palette", "codebook")),
+        *(
+            ("max_byte", "max_bytes"),
+            ("seed", "random_state"),
+            ("randomstate", "random_state"),
+            ("zzz", None),
+        ),
+    ],
+)
+def test_a_misspelt_option_is_an_error_with_the_right_one(tmp_path, given, meant):
+    source = tmp_path / "x.png"
+    smooth().save(source)
+    calls = [
+        lambda **options: kmc_format.write(tmp_path / "x.kmc", smooth(), **options),
+        lambda **options: batch.encode([source], **options),
+        lambda **options: batch.encode_each([source], **options),
+        lambda **options: batch.save_array(np.zeros((2, 2), np.uint8), tmp_path / "x.kmc", **options),
+        lambda **options: report.sweep(smooth(), [2], **options),
+        lambda **options: report.compare(source, **options),
+    ]
+    words = f"did you mean '{meant}'" if meant else "there are k, random_state, "
+    for call in calls:
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{given}'; {words}"):
+            call(**{given: 10})
+    assert not (tmp_path / "x.kmc").exists()
+    for call in (kmc_format.encode, kmc_format.quantize):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{given}'"):
+            call(smooth(), **{given: 10})
+
+
+def test_arguments_of_a_function_are_suggested_too(tmp_path):
+    with pytest.raises(TypeError, match="'recursve'; did you mean 'recursive'"):
+        batch.encode([tmp_path], recursve=True)
+    with pytest.raises(ValueError, match="option must be 'k' or 'quality', not 'rdo'"):
+        report.sweep(smooth(), [1], "rdo")
+    with pytest.raises(TypeError, match="leave it out, or the options"):
+        report.compare(tmp_path / "x.png", tmp_path / "x.kmc", k=3)
+
+
+def test_the_options_have_types():
+    asked = inspect.signature(kmc_format.encode).parameters.keys() - {"picture"}
+    assert asked == set(options.NAMES) == typing.get_type_hints(options.SaveOptions).keys()
+    for function in (kmc_format.write, batch.encode, batch.encode_each, report.sweep, report.compare):
+        assert "Unpack[" in str(inspect.signature(function).parameters["options"].annotation)
+
+
+def test_pillow_ignores_what_it_does_not_know():
+    assert save(smooth(), qualty=10, optimize=True) == save(smooth())
