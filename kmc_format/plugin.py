@@ -179,7 +179,10 @@ def _expand(indexed: Indexed, mode: str) -> Image.Image:
 
 
 def save(im: Image.Image, fp: IO[bytes]) -> None:
-    """Save an image with its `encoderinfo` as the options, which are checked before anything is written."""
+    """Save an image with its `encoderinfo` as the options, which are checked before anything is written.
+
+    Of an animation the frame that is shown is saved, as by Pillow's PNG without ``save_all``.
+    """
     from . import saving  # which, with K-Means, is not for those who only read
 
     fp.write(saving.encode_image(im, im.encoderinfo))
