@@ -95,7 +95,7 @@ def encode(
         with ``://`` are URLs, for fsspec (the extra `dask`).
     output : path, optional
         A folder, in which the tree of folders below those of `sources` is mirrored; or, for one
-        file, a name that ends in ``.kmc``. By default each file is written beside its source.
+        file, a name that ends in ``.kmc``, or a pipe. By default each file is written beside its source.
     recursive : bool
         Take the images in folders of folders, too.
     jobs : int, optional
@@ -221,7 +221,19 @@ def decode_each(
     if output is not None and Path(output).suffix.lower() in Image.registered_extensions():
         suffix = Path(output).suffix.lower()
     plan = _plan(sources, output, suffix, {".kmc"}, recursive)
-    return Batch(functools.partial(_decode_file, force=force), plan, jobs, any_size, client)
+    work = functools.partial(_decode_file, force=force, name=_format_of(suffix))
+    return Batch(work, plan, jobs, any_size, client)
+
+
+def find(sources: Paths, *, recursive: bool = False) -> list[Path]:
+    """Return the KMC files that are named: files, those in folders, and those that patterns match.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file matches a pattern.
+    """
+    return [file for source in sources for file, _ in _find(source, {".kmc"}, recursive)]
 
 
 def train_codebook(
@@ -323,14 +335,29 @@ def _plan(
     if output is None:
         return [Job(source, source.with_suffix(suffix)) for source, _ in found]
     folder = located(output)
-    if folder.suffix.lower() in Image.registered_extensions() and not folder.is_dir():
-        if len(found) != 1 or folder.suffix.lower() != suffix:
-            what = f"{len(found)} files" if len(found) != 1 else f"a {suffix} file"
-            raise ValueError(
-                f"output {str(folder)!r} is the name of a file, and not for {what}; name a folder"
-            )
-        return [Job(found[0][0], folder, named=True)]
-    return [Job(source, (folder / relative).with_suffix(suffix)) for source, relative in found]
+    if not _names_a_file(output, folder):
+        return [Job(source, (folder / relative).with_suffix(suffix)) for source, relative in found]
+    fits = folder.suffix.lower() == suffix or (folder.exists() and not folder.is_file())  # but a pipe
+    if len(found) != 1 or not fits:
+        what = f"{len(found)} files" if len(found) != 1 else f"a {suffix} file"
+        raise ValueError(f"output {str(folder)!r} is the name of a file, and not for {what}; name a folder")
+    return [Job(found[0][0], folder, named=True)]
+
+
+def _names_a_file(output: str | PathLike[str], folder: Path) -> bool:
+    """Tell a file from a folder, where either may not be there yet; raise for what looks like neither."""
+    if folder.is_dir() or (is_remote(folder) and folder.suffix.lower() not in Image.registered_extensions()):
+        return False
+    if folder.suffix.lower() in Image.registered_extensions():
+        return True
+    if folder.exists() and not folder.is_file():
+        return True
+    name = os.fspath(output)
+    if any(map(str.isalpha, folder.suffix)) and not name.endswith((os.sep, "/")):
+        raise ValueError(
+            f"output {name!r} ends in {folder.suffix!r}, as no image does; for a folder write {name + '/'!r}"
+        )
+    return False
 
 
 def _find(source: str | PathLike[str], wanted: set[str], recursive: bool) -> list[tuple[Path, str]]:
@@ -373,13 +400,12 @@ def _encode_file(job: Job, *, force: bool, strip: bool, options: Mapping[str, An
     return True
 
 
-def _decode_file(job: Job, *, force: bool) -> bool:
+def _decode_file(job: Job, *, force: bool, name: str) -> bool:
     """Save one KMC file in another format; return False where that is not needed."""
-    if not force and job.target.exists():
+    if not force and job.target.is_file():
         if _is_newer(job.target, job.source):
             return False
         raise FileExistsError(errno.EEXIST, f"{job.target} is there, and older; to replace it takes force")
-    name = _format_of(job.target.suffix.lower())
     with Image.open(readable(job.source), formats=["KMC"]) as opened:
         image = _suited(opened, name)
         file = io.BytesIO()

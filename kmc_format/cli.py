@@ -16,7 +16,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 import PIL.Image
@@ -33,6 +34,8 @@ Shell completion, for bash (zsh and fish likewise), in ~/.bashrc:
   eval "$(_KMC_COMPLETE=bash_source kmc)"
 """
 _FILE = click.Path(path_type=Path)
+_STDIN = ("-", "/dev/stdin", "/dev/fd/0")
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
 _DOUBLING = [2**n for n in range(1, 9)]
 
 
@@ -97,12 +100,29 @@ def _tile(_: click.Context, __: click.Parameter, value: str | None) -> int | tup
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
+def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """Parse ``20000``, ``20k``, ``1.5MB``."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+|\d*\.\d+(?=[kmg]))([kmg]?)b?", value.lower(), re.ASCII)
+    if not found:
+        raise click.BadParameter(f"{value!r} is not a number of bytes as 20000, 20k or 1.5M.")
+    number, unit = found.groups()
+    return round(float(number) * _UNITS[unit]) if unit else int(number)
+
+
+_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 _SAVE_OPTIONS = [
-    click.option("-k", type=int, metavar="N", help="Number of colours, 1 to 65536.  [default: 256]"),
+    click.option("-k", "--k", type=int, metavar="N", help="Number of colours, 1 to 65536.  [default: 256]"),
     click.option(
         "--quality", type=int, metavar="N", help="As for JPEG, 1 to 100: picks colours and rdo for it."
     ),
-    click.option("--max-bytes", type=int, metavar="N", help="The best picture in so many bytes."),
+    click.option(
+        "--max-bytes",
+        metavar="SIZE",
+        callback=_size,
+        help="The best picture in so many bytes: 20000, 20k, 1.5M.",
+    ),
     click.option("--rdo", type=float, metavar="X", help="Squared error that one bit of the file may save."),
     click.option("--max-error", type=float, metavar="X", help="Largest error of any pixel, 0 to 255."),
     click.option("--dither", type=float, metavar="X", help="Strength of Floyd-Steinberg dithering, 0 to 1."),
@@ -119,6 +139,7 @@ _SAVE_OPTIONS = [
     click.option("--tile", metavar="N|WxH", callback=_tile, help="Size of tiles.  [default: about 1 MP]"),
     click.option("--random-state", type=int, metavar="N", help="Seed for K-Means.  [default: 0]"),
 ]
+_RECURSIVE = click.option("-r", "--recursive", is_flag=True, help="Take folders of folders, too.")
 _BATCH_OPTIONS = [
     click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path()),
     click.option(
@@ -126,9 +147,9 @@ _BATCH_OPTIONS = [
         "--output",
         metavar="PATH",
         type=click.Path(),
-        help="Folder to write to, or the name of one file.",
+        help="Folder to write to, or the name of one file; - for standard output.",
     ),
-    click.option("-r", "--recursive", is_flag=True, help="Take folders of folders, too."),
+    _RECURSIVE,
     click.option("-f", "--force", is_flag=True, help="Write also what is there already."),
     click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Cores to use.  [default: all]"),
     click.option("--any-size", is_flag=True, help="Also open pictures so large that they may be an attack."),
@@ -195,20 +216,21 @@ def encode(
 ) -> int:
     """Save images as KMC files.
 
-    FILES are images, folders of images, and patterns such as "maps/**/*.png". Each is written beside its
-    source, or below the output folder as it lies in its own. What is newer than its source, and was made by
-    the same options, is left alone, unless -o names it.
+    FILES are images, folders of images, patterns such as "maps/**/*.png", or - for standard input, which
+    goes to standard output. Each is written beside its source, or below the output folder as it lies in its
+    own. What is newer than its source, and was made by the same options, is left alone, unless -o names it.
     """
     from . import batch
 
     how = {name: options.pop(name) for name in _HOW}
     given = _given(options)
-    with _wrong_use():
-        records = batch.encode_each(files, output, strip=strip, **how, **given)
-    if one_codebook:
-        given = _with_one_codebook(records.sources, how, given)
-        records = batch.encode_each(files, output, strip=strip, **how, **given)
-    return _report_all("kmc encode", records, table, as_json, quiet)
+    with _standard_streams(files, output, ".kmc") as (files, output, streams):
+        with _wrong_use():
+            records = batch.encode_each(files, output, strip=strip, **how, **given)
+        if one_codebook:
+            given = _with_one_codebook(records.sources, how, given)
+            records = batch.encode_each(files, output, strip=strip, **how, **given)
+        return _report_all("kmc encode", records, streams, table, as_json, quiet)
 
 
 def _with_one_codebook(files: Sequence[Path], how: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -242,34 +264,87 @@ def decode(
 ) -> int:
     """Save KMC files as PNG or other images.
 
-    FILES are KMC files, folders of them, and patterns. A file that is there, and older, is not replaced
-    without --force: it may be what the KMC file was made of.
+    FILES are KMC files, folders of them, patterns, or - for standard input, which goes to standard output. A
+    file that is there, and older, is not replaced without --force: it may be what the KMC file was made of.
     """
     from . import batch
 
-    with _wrong_use():
-        records = batch.decode_each(files, output, format=format, **how)
-    return _report_all("kmc decode", records, table, as_json, quiet)
+    with _standard_streams(files, output, f".{format.lower().lstrip('.')}") as (files, output, streams):
+        with _wrong_use():
+            records = batch.decode_each(files, output, format=format, **how)
+        return _report_all("kmc decode", records, streams, table, as_json, quiet)
 
 
-def _report_all(command: str, records: Batch, table: Path | None, as_json: bool, quiet: bool) -> int:
-    """Print what comes of files as they are done, and all of it at the end; return the exit status."""
+class _Streams(NamedTuple):
+    """The files that stand for standard input and output, where these are asked for."""
+
+    source: Path | None = None
+    target: Path | None = None
+
+    def named(self, record: Record) -> Record:
+        """Name them in a record as the user does."""
+        for path in map(str, filter(None, self)):
+            record = record._replace(
+                source=record.source.replace(path, "-"),
+                target=record.target.replace(path, "-"),
+                error=record.error and record.error.replace(path, "-"),
+            )
+        return record
+
+
+@contextmanager
+def _standard_streams(
+    files: tuple[str, ...], output: str | None, suffix: str
+) -> Iterator[tuple[tuple[str, ...], str | None, _Streams]]:
+    """Replace - and its other names by files: what is read from, and what is written when all went well."""
+    reads = any(file in _STDIN for file in files)
+    if reads and len(files) > 1:
+        raise click.UsageError("Standard input is one file: name no others beside it.")
+    writes = output in _STDOUT or (reads and output is None)
+    if not (reads or writes):
+        yield files, output, _Streams()
+        return
+    if writes and sys.stdout.isatty():
+        raise click.UsageError("Standard output is a terminal: send it to a file, or name one by -o.")
+    with TemporaryDirectory(prefix="kmc") as folder:
+        source = target = None
+        if reads:
+            source = Path(folder, "input")
+            source.write_bytes(sys.stdin.buffer.read())
+            files = (str(source),)
+        if writes:
+            target = Path(folder, f"output{suffix}")
+            output = str(target)
+        yield files, output, _Streams(source, target)
+        if target and target.exists():
+            sys.stdout.buffer.write(target.read_bytes())
+            sys.stdout.buffer.flush()
+
+
+def _report_all(
+    command: str, records: Batch, streams: _Streams, table: Path | None, as_json: bool, quiet: bool
+) -> int:
+    """Print what comes of files as they are done, and all of it at the end; return the exit status.
+
+    It goes to standard error where standard output has a picture.
+    """
     from . import batch
-    from .files import write_whole
 
+    aside = streams.target is not None or _is_stdout(table)
     done: list[Record] = []
-    for record in records if quiet else _with_progress(records):
+    for given in records if quiet else _with_progress(records):
+        record = streams.named(given)
         done.append(record)
         for warning in record.warnings:
             _fail(command, f"{record.source}: warning: {warning}")
         if record.error:
             _fail(command, f"{record.source}: {record.error}")
         if as_json:
-            click.echo(json.dumps(record._asdict()))
+            click.echo(json.dumps(record._asdict()), err=aside)
     if table:
-        write_whole(table, batch.table(done).encode())
+        _write_table(table, batch.table(done))
     if not (quiet or as_json):
-        click.echo(_summary(done))
+        click.echo(_summary(done), err=aside)
     return int(any(record.error for record in done))
 
 
@@ -310,7 +385,8 @@ def _summary(records: Sequence[Record]) -> str:
     before, after = _sizes(records)
     parts = []
     if written := len(records) - failed - skipped:
-        parts.append(f"{written} written, {_bytes(before)} to {_bytes(after)} ({after / before:.1%})")
+        share = f" ({after / before:.1%})" if before else ""
+        parts.append(f"{written} written, {_bytes(before)} to {_bytes(after)}{share}")
     if skipped:
         parts.append(f"{skipped} up to date (--force writes them again)")
     if failed:
@@ -330,27 +406,33 @@ def _bytes(count: int) -> str:
 
 @kmc.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path())
+@_RECURSIVE
 @_AS_JSON
 @click.option("--codebook", is_flag=True, help="Also list the colours.")
-def info(files: tuple[str, ...], as_json: bool, codebook: bool) -> int:
+def info(files: tuple[str, ...], recursive: bool, as_json: bool, codebook: bool) -> int:
     """Tell what KMC files hold: size, colours, tiles, the bytes of each part, metadata.
 
-    Every byte is read and checked, so this also finds damage.
+    FILES are KMC files, folders of them, patterns, or - for standard input. Every byte is read and checked,
+    so this also finds damage.
     """
-    from . import report
+    from . import batch, report
 
-    found, status = [], 0
-    for path in files:
-        try:
-            described = report.describe(path, codebook=codebook)
-        except (OSError, ValueError) as error:
-            status = _fail("kmc info", f"{path}: {_explain(error)}")
-            continue
-        found.append(described)
-        if not as_json:
-            click.echo(_description(described))
+    with _standard_streams(files, "", "") as (files, _, streams):
+        found, status = [], 0
+        for path in batch.find(files, recursive=recursive):
+            name = "-" if path == streams.source else str(path)
+            try:
+                described = report.describe(path, codebook=codebook) | {"path": name}
+            except (OSError, ValueError) as error:
+                status = _fail("kmc info", f"{name}: {_explain(error)}")
+                continue
+            found.append(described)
+            if not as_json:
+                click.echo(_description(described))
     if as_json:
         click.echo(json.dumps(found, indent=1))
+    elif not (found or status):
+        click.echo(_summary([]))
     return status
 
 
@@ -473,7 +555,9 @@ def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> list[i
 
 @kmc.command()
 @click.argument("image", type=_FILE)
-@click.option("-k", "colours", metavar="LIST", callback=_numbers, help="4,8 or 8:64:8.  [default: 2 to 256]")
+@click.option(
+    "-k", "--k", "colours", metavar="LIST", callback=_numbers, help="4,8 or 8:64:8.  [default: 2 to 256]"
+)
 @click.option("--quality", metavar="LIST", callback=_numbers, help="Qualities instead, such as 10:90:20.")
 @click.option("--csv", "table", type=_FILE, metavar="FILE", help="Write the figures as a table.")
 @click.option("--plot", type=_FILE, metavar="FILE", help="Draw them, as PNG, SVG or PDF.")
@@ -492,7 +576,6 @@ def sweep(
 ) -> None:
     """Try numbers of colours, or qualities: bytes, PSNR and time of each."""
     from . import figures, report
-    from .files import write_whole
 
     if colours and quality:
         raise click.UsageError("-k and --quality are not for one sweep: choose one.")
@@ -506,12 +589,12 @@ def sweep(
     with PIL.Image.open(image) as opened:
         for row in report.sweep(opened, values, option, **given):
             if not as_json:
-                click.echo(_row(row, heading=not rows))
+                click.echo(_row(row, heading=not rows), err=_is_stdout(table))
             rows.append(row)
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps(rows, indent=1), err=_is_stdout(table))
     if table:
-        write_whole(table, _csv(rows).encode())
+        _write_table(table, _csv(rows))
     if draw:
         draw(figures.sweep(rows))
     if window:
@@ -531,6 +614,19 @@ def _row(row: dict[str, Any], *, heading: bool) -> str:
         f"{option:>8} {'colours':>7} {'bytes':>11} {'bits/px':>9} {'PSNR':>9} {'encode':>9} {'decode':>9}"
     )
     return f"{click.style(titles, bold=True)}\n{line}" if heading else line
+
+
+def _is_stdout(path: Path | None) -> bool:
+    return str(path) in _STDOUT
+
+
+def _write_table(path: Path, text: str) -> None:
+    from .files import write_whole
+
+    if _is_stdout(path):
+        click.echo(text, nl=False)
+    else:
+        write_whole(path, text.encode())
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -45,8 +45,8 @@ def is_remote(path: Path) -> bool:
 
 
 def readable(path: Path) -> Path | BytesIO:
-    """Return what opens as an image: a path, or the bytes of a remote file."""
-    return BytesIO(path.read_bytes()) if is_remote(path) else path
+    """Return what opens as an image: a path, or the bytes of a remote file or a pipe, which cannot seek."""
+    return BytesIO(path.read_bytes()) if is_remote(path) or path.is_fifo() else path
 
 
 def modified(path: Path) -> float | None:

@@ -21,6 +21,7 @@ from .colours import widen
 from .container import Reader
 from .indexed import Array
 from .options import SaveOptions, check_names
+from .remote import located
 
 _CODINGS = {0: "packed"}  # the others are models
 
@@ -57,7 +58,8 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
     >>> found["width"], found["k"], found["labels"], found["parts"]["labels"] < found["bytes"]
     (256, 256, 'packed', True)
     """
-    with open(path, "rb") as file:  # noqa: PTH123  # pathlib is slow to import
+    path = located(path)
+    with path.open("rb") as file:
         reader = Reader(file)
         header = codec.read_header(reader)
         codings = set()
@@ -68,7 +70,7 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
         labels = reader.offset - header.front.start
     width, height = header.size
     metadata: dict[str, Any] = {**header.metadata}
-    size = Path(path).stat().st_size
+    size = path.stat().st_size
     parts = {"codebook": len(header.front.codebook), "labels": labels}
     for name in ("icc_profile", "exif", "xmp"):
         if name in metadata:
@@ -79,7 +81,7 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
     metadata.pop("transparency", None)
     entries = codec.with_alpha(header.codebook, header.metadata.get("transparency"))
     return {
-        "path": fspath(path),
+        "path": str(path),
         "bytes": size,
         "width": width,
         "height": height,

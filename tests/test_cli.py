@@ -1,6 +1,7 @@
 """The commands of `kmc`, as a person types them."""
 
 import csv
+import io
 import json
 import os
 import shlex
@@ -225,6 +226,105 @@ def test_a_sweep_of_qualities(kmc, folder):
     assert rows[0]["bytes"] == len(save(smooth(), quality=30))
 
 
+def piped(line, data=b""):
+    """Run `kmc` in a process of its own with bytes as its input."""
+    command = [*PYTHON, "kmc_format", *shlex.split(line)]
+    return subprocess.run(command, input=data, capture_output=True, check=False)
+
+
+def test_standard_streams(folder):
+    picture, before = (folder / "x.png").read_bytes(), contents(folder)
+    for line in ("encode - -k 8", "encode - -k 8 -o -", "encode x.png -k 8 -o -"):
+        made = piped(line, picture)
+        assert made.returncode == 0
+        assert kmc_format.decode(made.stdout) == kmc_format.decode(folder / "x.kmc")
+        assert made.stderr.startswith(b"1 written, ")
+    described = piped("info - --json", made.stdout)
+    assert json.loads(described.stdout)[0]["path"] == "-"
+    assert piped("info -", made.stdout).stdout.startswith(b"-\n  picture     96 x 64 pixels")
+    for line in ("decode -", "decode - -o - --format tiff", "decode x.kmc -o -"):
+        back = piped(line, made.stdout)
+        with Image.open(io.BytesIO(back.stdout)) as image:
+            assert image.format == ("TIFF" if "tiff" in line else "PNG")
+            assert np.array_equal(image, kmc_format.decode(folder / "x.kmc").expand())
+        assert back.stderr.startswith(b"1 written, ")
+    assert contents(folder) == before
+    assert piped("encode - -o y.kmc -q", picture).stdout == b""
+    assert kmc_format.read_header(folder / "y.kmc").size == (96, 64)
+
+
+def test_what_is_said_beside_data_on_standard_output(folder):
+    made = piped("encode x.png -o - --json")
+    record = json.loads(made.stderr)
+    assert (record["source"], record["target"], record["bytes_out"]) == ("x.png", "-", len(made.stdout))
+    made = piped("encode x.png --csv - -f")
+    assert made.stdout.startswith(b"source,target,")
+    assert made.stderr.startswith(b"1 written, ")
+    swept = piped("sweep x.png -k 2,3 --csv -")
+    assert swept.stdout.startswith(b"k,colours,")
+    assert len(swept.stderr.splitlines()) == 3
+    assert not (folder / "-").exists()
+    for line in ("encode -", "decode -", "info -"):
+        failed = piped(line, b"no picture")
+        assert (failed.returncode, failed.stdout) == (1, b"")
+        assert failed.stderr.startswith(f"kmc {line}".replace(" -", ": -: ").encode())
+        assert b"kmc_" not in failed.stderr
+        assert str(folder).encode() not in failed.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there are no such devices")  # noqa: PTH110
+def test_devices_and_pipes_are_files(folder):
+    for line in ("encode x.png -o /dev/stdout", "encode /dev/stdin -o -"):
+        made = piped(line, (folder / "x.png").read_bytes())
+        assert kmc_format.decode(made.stdout).size == (96, 64)
+    script = "exec {0} kmc_format encode <(cat x.png) -o >(cat > y.kmc; touch done)"
+    subprocess.run(["bash", "-c", script.format(shlex.join(PYTHON))], check=True, stdout=subprocess.DEVNULL)
+    while not (folder / "done").exists():
+        time.sleep(0.01)
+    assert kmc_format.read_header(folder / "y.kmc").size == (96, 64)
+
+
+def test_binary_data_does_not_go_to_a_terminal(kmc, folder, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    status, out, err = kmc("encode x.png -o -")
+    assert (status, out) == (2, "")
+    assert "Standard output is a terminal" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [("300", 300), ("0.3k", 300), (".3K", 300), ("0.3kB", 300), ("1M", 10**6), ("2b", 2)]
+)
+def test_sizes_have_units(given, size):
+    assert cli._size(None, None, given) == size
+
+
+def test_habits(kmc, folder):
+    assert kmc("encode x.png --k 5 -o y.kmc")[0] == 0
+    assert kmc_format.read_header("y.kmc").k == 5
+    assert kmc("sweep x.png --k 2")[0] == 0
+    assert kmc("encode x.png --max-bytes 0.4k -o y.kmc")[0] == 0
+    assert (folder / "y.kmc").stat().st_size <= 400
+    assert kmc("encode x.png -o new.d/")[0] == 0
+    assert (folder / "new.d" / "x.kmc").exists()
+    assert kmc("encode x.png -o 2024.11")[0] == 0
+    assert (folder / "2024.11" / "x.kmc").exists()
+
+
+def test_folders_and_patterns_of_files_that_are_described(kmc, folder):
+    (folder / "cut.kmc").unlink()
+    (folder / "below").mkdir()
+    kmc_format.write("below/y.kmc", smooth(), k=2)
+
+    def paths(line):
+        return [Path(found["path"]).name for found in json.loads(kmc(f"info --json {line}")[1])]
+
+    assert paths(".") == ["x.kmc"]
+    assert sorted(paths(". -r")) == ["x.kmc", "y.kmc"]
+    assert paths("'*/*.kmc' x.kmc") == ["y.kmc", "x.kmc"]
+    (folder / "empty").mkdir()
+    assert kmc("info empty")[1].startswith("no such files were found")
+
+
 def test_colours_of_a_file(kmc, folder):
     colours = kmc("info x.kmc --codebook")[1].splitlines()[-8:]
     expected = ["#" + bytes(entry).hex() for entry in kmc_format.read_header("x.kmc").codebook]
@@ -271,6 +371,15 @@ WRONG_USE = [
     "encode x.png --one-codebook --quality 50 --rdo 3",
     "encode x.png --random-state -1",
     "encode x.png --jobs 0",
+    "encode x.png --max-bytes 20q",
+    "encode x.png --max-bytes 1.5",
+    "encode x.png --max-bytes -5",
+    "encode x.png --max-bytes 0k",
+    "encode x.png -o c.xyz",
+    "encode x.png -o new/c.jpgg",
+    "encode - x.png",
+    "encode x.png cut.kmc -o -",
+    "decode x.kmc -o c.xyz",
     "encode x.png x.png -o y.kmc",
     "decode x.kmc --format xyz",
     "compare x.png x.kmc -k 3",
@@ -310,7 +419,8 @@ FAILURES = {
     "info missing.kmc": "missing.kmc: No such file or directory",
     "info cut.kmc": "cut.kmc: the file ends at byte",
     "info x.png": "x.png: not a KMC file",
-    "info .": ".: Is a directory",
+    "info .": "cut.kmc: the file ends at byte",
+    "info missing*.kmc": "missing*.kmc: No file matches",
     "compare missing.png -o c.png": "missing.png: No such file or directory",
     "compare x.png missing.png -o c.png": "missing.png: No such file or directory",
     "compare x.png cut.kmc -o c.png": "the file ends at byte",
