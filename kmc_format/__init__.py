@@ -104,8 +104,9 @@ def encode(
         How many tiles are coded at once; by default the environment variable ``KMC_THREADS`` or
         the usable cores. The bytes are the same.
     icc_profile, exif, xmp : bytes, optional
-        Metadata, stored as they are. `exif` may be a `PIL.Image.Exif`; an image's own
-        `icc_profile` is the default.
+        Metadata, which come back as they are, and are deflated in the file. `exif` may be a
+        `PIL.Image.Exif`. An image's own `icc_profile` is the default; None leaves it out, which for an
+        icon may be most of its bytes.
     dpi : pair of float, optional
         Horizontal and vertical pixels per inch.
 

@@ -201,7 +201,11 @@ def _wrong_use() -> Iterator[None]:
 
 @kmc.command()
 @_options(_BATCH_OPTIONS)
-@click.option("--strip", is_flag=True, help="Leave out EXIF, XMP, colour profile and resolution.")
+@click.option(
+    "--strip",
+    is_flag=True,
+    help="Leave out EXIF, XMP, colour profile and resolution, which make icons large.",
+)
 @click.option("--one-codebook", is_flag=True, help="Find one codebook for all of the files together.")
 @_options(_SAVE_OPTIONS)
 def encode(

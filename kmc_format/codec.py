@@ -21,7 +21,7 @@ import numpy as np
 
 from . import _core, container
 from .container import Box, Front, Grid, Reader, Tile
-from .errors import FormatError, KMCError, UnsupportedError
+from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
 from .indexed import KINDS, Array, Indexed, Kind, as_int, label_dtype
 
 CODEBOOK_RAW, CODEBOOK_MODELLED = 0, 1
@@ -65,7 +65,7 @@ class Metadata(TypedDict, total=False):
     options: bytes  # only written: by what a writer knows its file again, see `options.digest`
 
 
-_VERBATIM: dict[Literal["icc_profile", "exif", "xmp"], int] = {
+BYTES: dict[Literal["icc_profile", "exif", "xmp"], int] = {
     "icc_profile": container.ICC_PROFILE,
     "exif": container.EXIF,
     "xmp": container.XMP,
@@ -664,9 +664,9 @@ def with_alpha(codebook: Array, transparency: int | bytes | None) -> Array:
 # --- Deflate ----------------------------------------------------------------------------------
 
 
-def _deflate(data: bytes) -> bytes:
+def _deflate(data: bytes, level: int = 6) -> bytes:
     """Compress as a bare deflate stream (RFC 1951); the chunk's CRC makes zlib's own idle."""
-    compressor = zlib.compressobj(6, zlib.DEFLATED, -15, 9)
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 9)
     return compressor.compress(data) + compressor.flush()
 
 
@@ -687,9 +687,7 @@ def _inflate(data: bytes, length: int, name: str) -> bytes:
 
 def pack_metadata(metadata: Metadata, mode: str) -> bytes:
     """Check what is given and frame it as chunks."""
-    payloads = {
-        tag: _check_bytes(name, metadata[name]) for name, tag in _VERBATIM.items() if name in metadata
-    }
+    payloads = {tag: _pack_bytes(name, metadata[name]) for name, tag in BYTES.items() if name in metadata}
     if "dpi" in metadata:
         payloads[container.DPI] = struct.pack(">2d", *_check_dpi(metadata["dpi"]))
     if "transparency" in metadata:
@@ -701,12 +699,15 @@ def pack_metadata(metadata: Metadata, mode: str) -> bytes:
     return b"".join(container.pack_chunk(tag, payload) for tag, payload in payloads.items())
 
 
-def _check_bytes(name: str, value: object) -> bytes:
+def _pack_bytes(name: str, value: object) -> bytes:
+    """Return a length and so many bytes, deflated if that is shorter."""
     if not isinstance(value, (bytes, bytearray)):
         raise TypeError(f"{name} must be bytes, not {type(value).__name__}")
     if len(value) > container.MAX_METADATA:
         raise ValueError(f"{name} is {len(value)} bytes long; at most {container.MAX_METADATA} are possible")
-    return bytes(value)
+    value = bytes(value)
+    stored = min(value, _deflate(value, 9), key=len)
+    return container.pack_varint(len(value)) + stored
 
 
 def _check_dpi(dpi: object) -> tuple[float, float]:
@@ -745,9 +746,9 @@ def check_transparency(transparency: object) -> int | bytes:
 
 def _parse_metadata(chunks: dict[int, bytes], mode: str) -> Metadata:
     metadata = Metadata()
-    for name, tag in _VERBATIM.items():
+    for name, tag in BYTES.items():
         if tag in chunks:
-            metadata[name] = chunks[tag]
+            metadata[name] = _parse_bytes(chunks[tag], tag)
     if container.DPI in chunks:
         metadata["dpi"] = _parse_dpi(chunks[container.DPI])
     if container.TRANSPARENCY in chunks:
@@ -755,6 +756,26 @@ def _parse_metadata(chunks: dict[int, bytes], mode: str) -> Metadata:
     if container.RDO in chunks:
         metadata["rdo"] = _parse_rdo(chunks[container.RDO])
     return metadata
+
+
+def _parse_bytes(payload: bytes, tag: int) -> bytes:
+    """Return what `_pack_bytes` packed."""
+    name = f"chunk {chr(tag)!r}"
+    length, stored = stored_bytes(payload)
+    if length > container.MAX_METADATA:
+        raise LimitError("metadata-length", f"{name}: {length} bytes are over {container.MAX_METADATA}")
+    if len(stored) > length:
+        raise FormatError("metadata-value", f"{name} holds {len(stored)} bytes, not {length}")
+    return stored if len(stored) == length else _inflate(stored, length, name)
+
+
+def stored_bytes(payload: bytes) -> tuple[int, bytes]:
+    """Return how long metadata are, and as what they are stored."""
+    reader = Reader(BytesIO(payload))
+    try:
+        return reader.varint(), payload[reader.offset :]
+    except TruncatedError:
+        raise FormatError("metadata-value", "a chunk of metadata lacks its length") from None
 
 
 def _parse_rdo(payload: bytes) -> float:

@@ -24,7 +24,7 @@ VERSION = 1
 MAX_DIMENSION = 2**31 - 1
 MAX_TILE_PIXELS = 2**28
 MAX_TILES = 2**24
-MAX_METADATA = 2**24  # bytes in one metadata chunk
+MAX_METADATA = 2**24  # bytes of metadata in one chunk
 MAX_VARINT = 2**32 - 1
 
 # Chunk tags. A tag below FIRST_TAG is a tile, and the tag is the tile's label coding.
@@ -297,7 +297,7 @@ def _read_chunk(reader: Reader, tiles: int) -> tuple[int, bytes | None]:
     name = f"chunk {chr(tag)!r} at byte {start}"
     if tag == INDEX and length != 4 * tiles:
         raise FormatError("index-length", f"{name}: {length} bytes are no index of {tiles} tiles")
-    if tag in METADATA and length > MAX_METADATA:
+    if tag in METADATA and length > MAX_METADATA + 4:  # with their own length
         raise LimitError("metadata-length", f"{name}: {length} bytes are over {MAX_METADATA}")
     payload = None
     if tag == INDEX or tag in METADATA:

@@ -73,8 +73,8 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
     size = path.stat().st_size
     parts = {"codebook": len(header.front.codebook), "labels": labels}
     for name in ("icc_profile", "exif", "xmp"):
-        if name in metadata:
-            parts[name] = len(metadata.pop(name))
+        if metadata.pop(name, None) is not None:
+            parts[name] = len(codec.stored_bytes(header.front.chunks[codec.BYTES[name]])[1])
     if header.tiles > 1:
         parts["index"] = 4 * header.tiles
     parts["frame"] = size - sum(parts.values())  # signature, sizes and checksums

@@ -1,10 +1,12 @@
 import io
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ImageCms
 from support import indexed_pictures, resealed, smooth
 
 import kmc_format
@@ -136,6 +138,41 @@ def test_automatic_tiles_have_about_two_megapixels(size, tiles):
     assert decoded == picture
 
 
+def stored_exif(data):
+    """Read the payload of the only chunk of metadata as FORMAT.md says."""
+    [payload] = container.read_front(Reader(io.BytesIO(data))).chunks.values()
+    for at in range(1, 5):
+        if payload[at - 1] < 0x80:
+            break
+    length = sum((byte & 0x7F) << 7 * n for n, byte in enumerate(payload[:at]))
+    stored = payload[at:]
+    return stored, stored if len(stored) == length else zlib.decompress(stored, -15)
+
+
+def test_metadata_are_deflated_where_that_is_shorter():
+    picture = Indexed(np.zeros((1, 1), np.uint8), np.zeros((1, 1), int))
+    noise = np.random.default_rng(0).bytes(70_000)
+    for exif in (
+        b"",
+        b"x",
+        b"x" * 127,
+        b"ab" * 70,
+        bytes(2**24),
+        noise,
+        noise[:127],
+        b"x" * 128,
+        noise[:128],
+    ):
+        data = codec.encode(picture, metadata={"exif": exif})
+        stored, told = stored_exif(data)
+        assert told == exif == codec.read_header(Reader(io.BytesIO(data))).metadata["exif"]
+        assert len(stored) <= len(exif)
+        assert (len(stored) < len(exif) // 20 + 9) == (exif not in (noise, noise[:127], noise[:128]))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    with_profile = kmc_format.encode(smooth(), icc_profile=profile)
+    assert len(with_profile) - len(kmc_format.encode(smooth())) < 0.75 * len(profile)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "error", "words"),
     [
@@ -177,7 +214,7 @@ def test_tolerance_does_not_extend_to_the_header():
 
 def test_unknown_ancillary_chunks_are_skipped_and_critical_ones_refused():
     _, _, data = one_of_each()
-    start = data.index(container.pack_chunk(container.ICC_PROFILE, b"icc"))
+    start = data.index(container.pack_chunk(container.ICC_PROFILE, b"\3icc"))
     for tag in "zq":
         private = container.pack_chunk(ord(tag), b"\x03me!" + bytes(100))
         assert read(data[:start] + private + data[start:])

@@ -135,7 +135,8 @@ def make_metadata(rng: random.Random, picture: Indexed) -> Any:
     metadata: dict[str, Any] = {}
     for name in ("icc_profile", "exif", "xmp"):
         if rng.random() < 0.3:
-            metadata[name] = rng.randbytes(rng.choice([0, 1, 20, 127, 128, 300]))
+            length = rng.choice([0, 1, 20, 127, 128, 300])
+            metadata[name] = rng.choice([rng.randbytes(length), bytes(length)])
     if rng.random() < 0.3:
         metadata["dpi"] = (rng.uniform(1e-3, 1e4), 72.0)
     if rng.random() < 0.2:
@@ -316,7 +317,14 @@ def forged_chunks(rng: random.Random, chunks: list[tuple[int, bytes]]) -> list[t
     changed = [(tag, damage(rng, payload) if rng.random() < 0.5 else payload) for tag, payload in chunks]
     tag = rng.choice([*container.METADATA, *container.METADATA, ord("z"), ord("Z"), rng.randrange(0x20, 256)])
     alphas = b"\1" + rng.randbytes(rng.randrange(260))
+    length = container.pack_varint(rng.choice([0, 1, 300, 301, 2**24 + 1]))
+    metadata = length + rng.choice(
+        [bytes(300), zlib.compress(bytes(300), 9, -15), rng.randbytes(9), b"", b"\0"]
+    )
     payload = {
+        container.ICC_PROFILE: metadata,
+        container.EXIF: metadata,
+        container.XMP: metadata,
         container.DPI: struct.pack(">2d", 72, rng.choice([1e-308, 300, 0, -1, float("inf"), float("nan")])),
         container.RDO: struct.pack(">f", rng.choice([2.0**22, 1e-40, 1, 0, -1, float("nan")])),
         container.TRANSPARENCY: rng.choice([bytes([0, rng.randrange(256)]), alphas]),

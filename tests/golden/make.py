@@ -176,7 +176,8 @@ def containers() -> Iterator[tuple[str, bytes]]:
     for k in (2, 3, 16, 200, 300):
         yield f"k{k}-areas--packed", codec.encode(picture(RGB, k), effort=0)
         yield f"k{k}-noise--packed", codec.encode(noise(k))
-    metadata = codec.Metadata(icc_profile=b"icc", exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
+    profile = b"profile" * 40  # which is deflated, unlike the others
+    metadata = codec.Metadata(icc_profile=profile, exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
     yield "k9-tiles--default", codec.encode(picture(RGB, 9, (29, 23)), tile=(8, 10))
     yield "k4-metadata--default", codec.encode(picture(RGB, 4), metadata=metadata)
     yield "k4-rdo--default", codec.encode(picture(RGB, 4), metadata=codec.Metadata(rdo=12.5))

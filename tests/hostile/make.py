@@ -128,7 +128,11 @@ CASES = {
     "index-length_odd": two_tiles(pack_chunk(container.INDEX, bytes(7))),
     "index-mismatch_long": two_tiles(index(8, 6)),
     "index-mismatch_short": two_tiles(index(6, 8)),
-    "metadata-length_icc": header() + b"i" + pack_varint(2**24 + 1) + TILE,
+    "metadata-length_icc": header() + b"i" + pack_varint(2**24 + 5) + TILE,
+    "metadata-length_exif": header() + pack_chunk(container.EXIF, pack_varint(2**24 + 1) + bytes(9)) + TILE,
+    "metadata-value_icc-empty": header() + pack_chunk(container.ICC_PROFILE, b"") + TILE,
+    "metadata-value_icc-length": header() + pack_chunk(container.ICC_PROFILE, b"\x80") + TILE,
+    "metadata-value_xmp-long": header() + pack_chunk(container.XMP, b"\x03<x/>") + TILE,
     "metadata-value_dpi-length": header() + pack_chunk(container.DPI, bytes(15)) + TILE,
     "metadata-value_dpi-nan": header()
     + pack_chunk(container.DPI, struct.pack(">2d", 72, float("nan")))
@@ -168,6 +172,14 @@ CASES = {
     "deflate_short": header(width=300) + pack_chunk(0, deflate(bytes(74))),
     "deflate_cut": header(width=300) + pack_chunk(0, deflate(bytes(75))[:-1]),
     "deflate_trailing": header(width=300) + pack_chunk(0, deflate(bytes(75)) + b"\0"),
+    "deflate_exif-bomb": header() + pack_chunk(container.EXIF, b"\x64" + deflate(bytes(50_000))) + TILE,
+    "deflate_exif-short": header() + pack_chunk(container.EXIF, b"\x64" + deflate(bytes(99))) + TILE,
+    "deflate_xmp-trailing": header()
+    + pack_chunk(container.XMP, b"\x64" + deflate(bytes(100)) + b"\0")
+    + TILE,
+    "deflate_icc-garbage": header() + pack_chunk(container.ICC_PROFILE, b"\x64" + b"\xff" * 20) + TILE,
+    "deflate_icc-absent": header() + pack_chunk(container.ICC_PROFILE, b"\x01") + TILE,
+    "varint_icc-length": header() + pack_chunk(container.ICC_PROFILE, b"\x80\x00") + TILE,
     "label_3-of-3": header() + pack_chunk(0, b"\x1c"),
     **{
         f"label_{name}-{options}-k{k}": tile_with_no_label(coding, options, k)
