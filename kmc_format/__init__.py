@@ -17,8 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from io import BytesIO, UnsupportedOperation
 from os import PathLike
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -33,7 +35,12 @@ from .options import Codebook, Colour, MoreOptions, check_names
 from .registration import register
 
 if TYPE_CHECKING:
-    from .explorer import Explorer
+    from . import autoload as autoload
+    from . import batch as batch
+    from . import explorer as explorer
+    from . import figures as figures
+    from . import metrics as metrics
+    from . import report as report
 
 __version__ = "0.1.0"
 
@@ -57,6 +64,20 @@ __all__ = [
 ]
 
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+
+
+_MODULES = ("autoload", "batch", "explorer", "figures", "metrics", "report")  # imported when they are used
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        if name in _MODULES:
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
 
 
 def encode(
@@ -323,14 +344,15 @@ def quantize(
         "max_error": max_error,
     }
     if not isinstance(picture, Image.Image):
-        return saving.index_pixels(picture, saving.quantizing_options(options), saving.goal_of(options))[0]
+        pixels = saving.array_of(picture)
+        return saving.index_pixels(pixels, saving.quantizing_options(options), saving.goal_of(options))[0]
     indexed, metadata = saving.index_image(picture, options, picture.info.get("transparency"))
     return Indexed(
         codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode
     )
 
 
-def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> Explorer:
+def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> explorer.Explorer:
     """Show a picture with sliders for k, `rdo` and `dither`, in a Jupyter notebook.
 
     The picture before and after, the size of the file, PSNR and the codebook follow the sliders; when

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -41,9 +42,11 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Indexed:
     """A picture as a codebook and labels: the pixel at (y, x) is ``codebook[labels[y, x]]``.
+
+    `numpy.asarray` gives its pixels, as `expand` does, and notebooks show it.
 
     Parameters
     ----------
@@ -68,6 +71,8 @@ class Indexed:
     --------
     >>> import numpy as np
     >>> flag = Indexed(np.array([[255, 0, 0], [255, 255, 255]], np.uint8), np.array([[0, 1, 0]]))
+    >>> flag
+    Indexed(RGB, 3 x 1, k=2)
     >>> flag.mode, flag.k, flag.size
     ('RGB', 2, (3, 1))
     >>> flag.expand().tolist()
@@ -125,6 +130,25 @@ class Indexed:
         )
 
     __hash__ = None  # type: ignore[assignment]  # compares by value and holds mutable arrays
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"{type(self).__name__}({self.mode}, {width} x {height}, k={self.k})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("the pixels of an Indexed are made anew each time, which is a copy")
+        return np.asarray(self.expand(), dtype)
+
+    def _repr_png_(self) -> bytes | None:
+        """Show it in notebooks; 32-bit integers, of which there is no PNG, by their `repr`."""
+        from PIL import Image  # which decoding arrays does not need
+
+        if self.mode == "I":
+            return None
+        file = BytesIO()
+        Image.fromarray(self.expand()).save(file, "PNG")
+        return file.getvalue()
 
     def expand(self) -> Array:
         """Look every label up in the codebook.

@@ -19,9 +19,11 @@ from PIL import Image
 from . import codec, container, kmeans, metrics, saving
 from .colours import widen
 from .container import Reader
-from .indexed import Array
+from .indexed import Array, Indexed
 from .options import SaveOptions, check_names
 from .remote import located
+
+Source = str | PathLike[str] | Image.Image | Array | Indexed
 
 _CODINGS = {0: "packed"}  # the others are models
 
@@ -159,18 +161,14 @@ class Comparison(NamedTuple):
     numbers: dict[str, Any]
 
 
-def compare(
-    original: str | PathLike[str],
-    compressed: str | PathLike[str] | None = None,
-    **options: Unpack[SaveOptions],
-) -> Comparison:
+def compare(original: Source, compressed: Source | None = None, **options: Unpack[SaveOptions]) -> Comparison:
     """Compare an image with a compressed one.
 
     Parameters
     ----------
-    original : path
+    original : path, PIL.Image.Image, ndarray or Indexed
         An image.
-    compressed : path, optional
+    compressed : path, PIL.Image.Image, ndarray or Indexed, optional
         A KMC file, or another image. By default `original` is compressed now,
     **options
         with these options of `Image.save`.
@@ -178,8 +176,8 @@ def compare(
     Returns
     -------
     Comparison
-        Among its numbers are ``original_bytes``, ``bytes``, ``bits_per_pixel``, ``k`` (None where it is
-        over 65,536) and those of `difference`.
+        Among its numbers are ``original_bytes``, ``bytes``, ``bits_per_pixel`` (all None for what is not
+        in a file), ``k`` (None where it is over 65,536) and those of `difference`.
 
     Raises
     ------
@@ -187,40 +185,77 @@ def compare(
         If a file cannot be read.
     TypeError, ValueError
         If the pictures do not compare, or an option is not what it should be.
+
+    Examples
+    --------
+    >>> ramp = Image.linear_gradient("L")
+    >>> compare(ramp, k=16).numbers["k"], compare(ramp, ramp).numbers["exact"]
+    (16, True)
     """
     check_names("compare", options, ("original", "compressed"))
     if compressed is not None and options:
         raise TypeError("compressed is as it is: leave it out, or the options of saving")
-    with Image.open(original) as image:
-        first = saving.pixels_of(image)
-        data = saving.encode(image, options) if compressed is None else None
-    source = original if compressed is None else compressed
-    with Image.open(source if data is None else io.BytesIO(data)) as image:
-        name = image.format or ""
-        codebook = _codebook(image)
-        second = saving.pixels_of(image)
-    size = Path(source).stat().st_size if data is None else len(data)
+    first = _side(original, "original")
+    second = _side(_saved(original, options) if compressed is None else compressed, "compressed")
+    size = second.size
     numbers = {
-        "original": fspath(original),
-        "compressed": None if compressed is None else fspath(compressed),
-        "original_bytes": Path(original).stat().st_size,
+        "original": first.path,
+        "compressed": second.path,
+        "original_bytes": first.size,
         "bytes": size,
-        "bits_per_pixel": 8 * size / (first.shape[0] * first.shape[1]),
-        "k": None if codebook is None else len(codebook),
-        **difference(first, second),
+        "bits_per_pixel": size and 8 * size / (first.pixels.shape[0] * first.pixels.shape[1]),
+        "k": None if second.codebook is None else len(second.codebook),
+        **difference(first.pixels, second.pixels),
     }
     quality = "exact" if numbers["psnr"] is None else f"{numbers['psnr']:.2f} dB"
-    captions = (
-        f"{Path(original).name}, {numbers['original_bytes']:,} bytes",
-        f"{name}, {size:,} bytes, {quality}",
-    )
-    return Comparison((first, second), codebook, captions, numbers)
+    captions = f"{first.name}{_in_bytes(first)}", f"{second.format}{_in_bytes(second)}, {quality}"
+    return Comparison((first.pixels, second.pixels), second.codebook, captions, numbers)
 
 
-def _codebook(image: Image.Image) -> Array | None:
+class _Side(NamedTuple):
+    """One of two pictures that are compared."""
+
+    pixels: Array
+    codebook: Array | None
+    format: str
+    name: str
+    path: str | None = None
+    size: int | None = None  # in bytes
+
+
+def _side(picture: Source | io.BytesIO, name: str) -> _Side:
+    if isinstance(picture, io.BytesIO):
+        return _opened(picture, name)._replace(size=picture.getbuffer().nbytes)
+    if isinstance(picture, (str, PathLike)):
+        path = Path(picture)
+        return _opened(path, path.name)._replace(path=fspath(picture), size=path.stat().st_size)
+    codebook = _codebook(picture)  # before the pixels are loaded, as those of a KMC file may change then
+    return _Side(saving.pixels_of(picture), codebook, getattr(picture, "format", None) or name, name)
+
+
+def _opened(source: Path | io.BytesIO, name: str) -> _Side:
+    with Image.open(source) as image:
+        return _side(image, name)._replace(name=name)
+
+
+def _in_bytes(side: _Side) -> str:
+    return "" if side.size is None else f", {side.size:,} bytes"
+
+
+def _saved(original: Source, options: Mapping[str, Any]) -> io.BytesIO:
+    if isinstance(original, (str, PathLike)):
+        with Image.open(original) as image:
+            return io.BytesIO(saving.encode(image, options))
+    return io.BytesIO(saving.encode(original, options))
+
+
+def _codebook(picture: Image.Image | Array | Indexed) -> Array | None:
+    """Return the colours of a picture, or None where they are too many."""
     try:
-        return saving.codebook_of(image)
-    except ValueError:  # it has too many colours
+        if isinstance(picture, (Image.Image, Indexed)):
+            return saving.codebook_of(picture)
+        return kmeans.distinct_colours(picture)
+    except ValueError:
         return None
 
 

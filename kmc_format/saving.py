@@ -50,7 +50,7 @@ def encode(picture: Array | Image.Image | Indexed, options: Mapping[str, Any]) -
                     f"{name}={options[name]!r} is for pixels; an Indexed is stored as it is, k={picture.k}"
                 )
         return codec.encode(picture, **coding, metadata=metadata)
-    pixels = np.asarray(picture)
+    pixels = array_of(picture)
     if pixels.ndim > 1 and pixels.size:
         codec.check_options((pixels.shape[1], pixels.shape[0]), **coding)
     indexed, chosen = index_pixels(pixels, quantizing_options(options), goal_of(options), coding, metadata)
@@ -68,6 +68,17 @@ def encode_image(im: Image.Image, options: Mapping[str, Any]) -> bytes:
     transparency = options.get("transparency", im.info.get("transparency"))
     indexed, metadata = index_image(im, options, transparency, coding, given)
     return codec.encode(indexed, **coding, metadata=cast(codec.Metadata, {**given, **metadata}))
+
+
+def array_of(picture: object) -> Array:
+    """Return a picture that is no image as an array; raise for what is the name or the bytes of one."""
+    if isinstance(picture, (str, PathLike, bytes, bytearray, memoryview)):
+        given = repr(picture) if isinstance(picture, (str, PathLike)) else "io.BytesIO(data)"
+        raise TypeError(
+            f"picture must be an image, an array or an Indexed, not {type(picture).__name__}:"
+            f" pass PIL.Image.open({given})"
+        )
+    return np.asarray(picture)
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -214,7 +225,7 @@ def pixels_of(picture: object) -> Array:
         with Image.open(picture) as opened:
             return pixels_of(opened)
     if not isinstance(picture, Image.Image):
-        return np.asarray(picture)
+        return array_of(picture)
     _check_size(picture)
     transparency = picture.info.get("transparency")
     image = _in_stored_mode(picture, transparency)

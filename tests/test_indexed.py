@@ -1,8 +1,14 @@
+import io
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
-from support import indexed_pictures
+from PIL import Image
+from support import indexed_pictures, smooth
 
+import kmc_format
 from kmc_format import Indexed
 
 RED_WHITE = np.array([[255, 0, 0], [255, 255, 255]], np.uint8)
@@ -54,3 +60,30 @@ def test_equality_is_by_value():
 def test_what_does_not_fit_is_refused(codebook, labels, mode, error, words):
     with pytest.raises(error, match=words):
         Indexed(codebook, np.asarray(labels), mode)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "I;16", "I"])
+def test_it_is_an_array_and_a_picture_of_a_notebook(mode):
+    image = smooth(mode="L" if mode.startswith("I") else "RGBA").convert(mode)
+    picture = kmc_format.quantize(image, k=2)
+    assert np.asarray(picture).dtype == picture.expand().dtype
+    assert np.array_equal(np.asarray(picture), picture.expand())
+    assert np.asarray(picture, np.float64).dtype == np.float64
+    assert np.array(picture, copy=True).tolist() == picture.expand().tolist()
+    with pytest.raises(ValueError, match="copy"):
+        np.array(picture, copy=False)
+    assert repr(picture) == f"Indexed({mode}, 96 x 64, k=2)"
+    shown = picture._repr_png_()
+    if mode == "I":
+        assert shown is None
+        return
+    with Image.open(io.BytesIO(shown)) as png:
+        assert np.array_equal(np.asarray(png), np.asarray(picture))
+
+
+@pytest.mark.parametrize("picture", ["icon.png", Path("icon.png"), b"bytes", bytearray(b"bytes")])
+@pytest.mark.parametrize("function", [kmc_format.encode, kmc_format.quantize])
+def test_names_and_bytes_are_no_pictures(function, picture):
+    given = repr(picture) if isinstance(picture, (str, Path)) else "io.BytesIO(data)"
+    with pytest.raises(TypeError, match=re.escape(f"pass PIL.Image.open({given})")):
+        function(picture)

@@ -32,10 +32,10 @@ LAYERS = {
     "figures": 7,
     "registration": 7,
     "explorer": 8,
-    "__init__": 9,
+    "__init__": 10,
     "autoload": 9,
-    "cli": 10,
-    "__main__": 11,
+    "cli": 11,
+    "__main__": 12,
 }
 HEAVY = {
     *("imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"),
@@ -43,7 +43,18 @@ HEAVY = {
     *("dask", "distributed", "fsspec", "upath"),
 }
 WITH_PIL = {
-    *("options", "saving", "plugin", "metrics", "registration", "rasters", "batch", "report", "explorer"),
+    *(
+        "indexed",
+        "options",
+        "saving",
+        "plugin",
+        "metrics",
+        "registration",
+        "rasters",
+        "batch",
+        "report",
+        "explorer",
+    ),
     *("__init__", "cli"),
 }
 

@@ -1,6 +1,8 @@
 """The files around the code agree with it."""
 
 import re
+import subprocess
+import sys
 
 from support import ROOT
 
@@ -31,3 +33,16 @@ def test_the_top_level_is_as_it_should_be():
         "sample_images",
         "tests",
     }
+
+
+def test_public_modules_are_there_without_being_imported():
+    program = """
+import sys
+import kmc_format
+names = ["autoload", "batch", "explorer", "figures", "metrics", "report"]
+print([name for name in names if f"kmc_format.{name}" in sys.modules], set(names) <= set(dir(kmc_format)))
+print(all(getattr(kmc_format, name).__name__ == f"kmc_format.{name}" for name in names))
+print(hasattr(kmc_format, "reports"))
+"""
+    result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split("\n")[:3] == ["[] True", "True", "False"]

@@ -73,6 +73,22 @@ def test_a_picture_is_compared_with_what_it_becomes(tmp_path, path):
     assert found.numbers["k"] == len(found.codebook)
 
 
+def test_pictures_without_files_compare_too(tmp_path):
+    smooth().save(tmp_path / "x.png")
+    by_path = report.compare(tmp_path / "x.png", k=8)
+    indexed = kmc_format.quantize(smooth(), 8)
+    for original in (smooth(), np.asarray(smooth()), Image.open(tmp_path / "x.png")):
+        found = report.compare(original, k=8)
+        assert found.numbers == {**by_path.numbers, "original": None, "original_bytes": None}
+        for compressed in (indexed, indexed.expand(), Image.fromarray(indexed.expand())):
+            other = report.compare(original, compressed).numbers
+            absent = dict.fromkeys(["bytes", "bits_per_pixel"])
+            assert other == {**found.numbers, **absent}
+    assert report.compare(indexed).numbers["exact"]
+    with pytest.raises(TypeError, match=r"pass PIL\.Image\.open\(io\.BytesIO\(data\)\)"):
+        report.compare(indexed, b"data")
+
+
 def test_pictures_that_are_no_kmc_compare_too(tmp_path):
     smooth((300, 300)).save(tmp_path / "x.png")
     smooth((300, 300)).save(tmp_path / "x.jpg", quality=30)
