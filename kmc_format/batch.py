@@ -47,7 +47,7 @@ _METADATA = ("exif", "xmp", "icc_profile", "dpi")
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}  # who asks for these knows it
 _COUNTED = 16  # images whose colours are counted as one task
 _DEFAULTS = {**saving.QUANTIZING, **saving.RATING, "effort": codec.DEFAULT_EFFORT}
-_PREVIEWS = {"MPO"}  # formats of one picture whose other frames are previews or depths of it
+_PREVIEWS = {"MPO", "PSD"}  # formats of one picture whose other frames are previews, depths or layers of it
 
 
 class Record(NamedTuple):
@@ -448,8 +448,6 @@ def _equal(image: Image.Image, file: io.BytesIO) -> bool:
 def _metadata(image: Image.Image) -> dict[str, Any]:
     """Return what an image has beside its pixels, as save options."""
     found = {name: image.info[name] for name in _METADATA if image.info.get(name)}
-    if isinstance(found.get("xmp"), str):
-        found["xmp"] = found["xmp"].encode()
     dpi = found.get("dpi", (1, 1))
     if not all(math.isfinite(value) and value > 0 for value in dpi):
         del found["dpi"]  # as some programs write that for an unknown one

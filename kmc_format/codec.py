@@ -712,6 +712,8 @@ def _pack_bytes(name: str, value: object) -> bytes:
 
 def _check_dpi(dpi: object) -> tuple[float, float]:
     try:
+        if isinstance(dpi, (str, bytes)):
+            raise TypeError("digits are no pair")
         horizontal, vertical = map(float, dpi)  # type: ignore[call-overload]  # checked by trying
     except (TypeError, ValueError) as error:
         raise TypeError(f"dpi must be a pair of numbers, not {dpi!r}") from error

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypedDict
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from .indexed import Array, Indexed
 
@@ -80,6 +77,8 @@ def check_names(function: str, options: Iterable[str], others: Iterable[str] = (
     """
     for option in options:
         if option not in NAMES:
+            import difflib  # slow to import, as what `digest` needs
+
             names = [*NAMES, *others]
             meant = [_OTHER_NAMES.get(option, ""), *difflib.get_close_matches(option, names, 1)]
             hints = [f"did you mean {name!r}?" for name in meant if name in names]
@@ -109,6 +108,9 @@ def digest(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> bytes:
     >>> digest({"k": None}, {})
     b''
     """
+    import hashlib
+    import json
+
     asked = {
         name: _plain(value)
         for name, value in options.items()
@@ -120,12 +122,43 @@ def digest(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()[:_DIGEST_BYTES]
 
 
+def exif_bytes(exif: Image.Exif) -> bytes:
+    """Return EXIF as Pillow writes it.
+
+    Raises
+    ------
+    ValueError
+        If it cannot, as a value does not fit its tag.
+    """
+    try:
+        return exif.tobytes()
+    except Exception as error:  # Pillow checks nothing, so it may be any
+        tags = ", ".join(_tag_name(tag) for tag in exif if not _is_writable(tag, exif[tag]))
+        raise ValueError(
+            f"exif cannot be written by Pillow, for {tags or 'one of its tags'}: {error}"
+        ) from error
+
+
+def _is_writable(tag: int, value: Any) -> bool:
+    alone = Image.Exif()
+    alone[tag] = value
+    try:
+        alone.tobytes()
+    except Exception:
+        return False
+    return True
+
+
+def _tag_name(tag: int) -> str:
+    return f"tag {tag} ({ExifTags.TAGS[tag]})" if tag in ExifTags.TAGS else f"tag {tag}"
+
+
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it, alike for numbers that are equal, and short."""
+    """Return a value as JSON has it, alike for numbers that are equal."""
     if isinstance(value, Image.Exif):
-        value = value.tobytes()
+        value = exif_bytes(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return hashlib.sha256(value).hexdigest()
+        return bytes(value).hex()
     if isinstance(value, (np.ndarray, np.generic)):
         return _plain(value.tolist())
     if isinstance(value, (list, tuple)):

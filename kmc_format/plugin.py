@@ -129,7 +129,12 @@ class KMCImageFile(ImageFile.ImageFile):
         return super().load()
 
     def verify(self) -> None:
-        """Check every CRC without decoding; raise `OSError` where the file is damaged."""
+        """Check every CRC without decoding; raise `OSError` where the file is damaged.
+
+        Once the pixels are loaded they have been checked, and there is nothing to do.
+        """
+        if self._header is not None and not self.tile:
+            return
         header, fp = self._begin_reading()
         try:
             codec.verify(Reader(fp, header.front.start), header)
@@ -137,6 +142,10 @@ class KMCImageFile(ImageFile.ImageFile):
             raise OSError(str(error)) from error
         finally:
             super().verify()  # which closes the file, if it is ours
+
+    def _getexif(self) -> dict[int, Any] | None:
+        """Return EXIF as a dictionary, as JPEG, PNG and WebP have it for programs of old."""
+        return self.getexif()._get_merged_dict() if "exif" in self.info else None
 
     def load_seek(self, pos: int) -> None:
         """Tell `PIL.ImageFile.Parser`, by being here, to gather the whole file first."""
@@ -185,13 +194,18 @@ def save(im: Image.Image, fp: IO[bytes]) -> None:
     """
     from . import saving  # which, with K-Means, is not for those who only read
 
-    fp.write(saving.encode_image(im, im.encoderinfo))
+    options = im.encoderinfo
+    if type(options.get("quality")) is int and options["quality"] == 0:  # which JPEG and WebP take
+        options = {**options, "quality": 1}
+    fp.write(saving.encode_image(im, options))
 
 
 def save_all(im: Image.Image, fp: IO[bytes]) -> None:
     """Save an image as `save` does, if it is all there is to save; raise `OSError` for several frames."""
     pictures = [im, *(im.encoderinfo.get("append_images") or ())]
-    frames = sum(getattr(picture, "n_frames", 1) for picture in pictures)
+    frames = sum(
+        max(getattr(picture, "n_frames", 1), 1) for picture in pictures
+    )  # 0 for a PSD without layers
     if frames > 1:
         raise OSError(
             f"cannot write {frames} frames as KMC: it stores one picture, frames are not supported yet"

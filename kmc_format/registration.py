@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FORMAT = "KMC"
 EXTENSION = ".kmc"
+MIME_TYPE = "image/x-kmc"
 BEGINNING = b"\x8bKMC"  # of every KMC file
 
 
@@ -30,16 +31,18 @@ def register() -> None:
     """
     from .waiting import when_imported
 
-    when_imported("PIL.Image", tell)
-    when_imported("imageio.config.extensions", tell)
+    for module in ("PIL.Image", "imageio.config.extensions", "mimetypes"):
+        when_imported(module, tell)
 
 
 def tell(module: "Any") -> None:
-    """Tell `PIL.Image`, or the module of imageio that lists extensions, about KMC; no other."""
+    """Tell `PIL.Image`, `mimetypes`, or the module of imageio that lists extensions, about KMC; no other."""
     if module.__name__ == "PIL.Image":
         _tell_pillow(module)
     elif module.__name__ == "imageio.config.extensions":
         _tell_imageio(module)
+    elif module.__name__ == "mimetypes":
+        _tell_mimetypes(module)
 
 
 def _tell_pillow(pillow: "Any") -> None:
@@ -47,7 +50,7 @@ def _tell_pillow(pillow: "Any") -> None:
     pillow.register_save(FORMAT, _save)
     pillow.register_save_all(FORMAT, _save_all)
     pillow.register_extension(FORMAT, EXTENSION)
-    pillow.register_mime(FORMAT, "image/x-kmc")
+    pillow.register_mime(FORMAT, MIME_TYPE)
 
 
 def _tell_imageio(extensions: "Any") -> None:
@@ -57,6 +60,13 @@ def _tell_imageio(extensions: "Any") -> None:
     entry = extensions.FileExtension(name="K-Means codebook image", extension=EXTENSION, priority=["pillow"])
     extensions.extension_list.append(entry)
     known[EXTENSION] = [entry]
+
+
+def _tell_mimetypes(mimetypes: "Any") -> None:
+    if mimetypes.inited:
+        mimetypes.add_type(MIME_TYPE, EXTENSION)
+    else:  # which it begins from when it reads the files of the system, and that takes 2 ms
+        mimetypes.types_map.setdefault(EXTENSION, MIME_TYPE)
 
 
 def _accept(prefix: bytes) -> "bool | str":

@@ -6,6 +6,7 @@ then an image or array becomes an `Indexed` and the metadata to go with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any, cast
@@ -15,6 +16,7 @@ from PIL import Image, ImageColor
 
 from . import codec, kmeans, rate
 from .indexed import MAX_K, Array, Indexed
+from .options import exif_bytes
 
 # The options that choose colours, with their defaults; they are for pixels, not for an `Indexed`.
 QUANTIZING = {"k": None, "random_state": 0, "space": "srgb", "keep": None, "codebook": None, "dither": 0.0}
@@ -261,7 +263,7 @@ def _in_stored_mode(im: Image.Image, transparency: object) -> Image.Image:
     if im.mode not in _STORED:
         raise OSError(f"cannot write mode {im.mode} as KMC")
     if im.mode == "P" and im.palette and im.palette.mode not in ("RGB", "RGBA"):
-        return im.convert("RGB")
+        return _with_rgb_palette(im)
     if (im.mode in ("1", "L") and isinstance(transparency, int)) or (
         im.mode == "RGB" and isinstance(transparency, tuple)
     ):
@@ -274,6 +276,18 @@ def _with_transparency(im: Image.Image, transparency: object) -> Image.Image:
     im = im.copy()
     if transparency is not None:
         im.info["transparency"] = transparency
+    return im
+
+
+def _with_rgb_palette(im: Image.Image) -> Image.Image:
+    """Return a palette image with the same pixel values and the colours that Pillow shows for them."""
+    im = im.copy()
+    im.load()
+    assert im.palette is not None
+    ramp = im.resize((256, 1))
+    ramp.frombytes(bytes(range(256)))
+    shown = np.asarray(ramp.convert("RGB"))[0]
+    im.putpalette(shown[: len(im.palette.palette) // len(im.palette.mode)].tobytes())
     return im
 
 
@@ -326,14 +340,20 @@ def _palette_entries(im: Image.Image, used: Array) -> Array:
 
 def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:
     """Gather the metadata among save options; what is None or empty is absent."""
-    exif = options.get("exif")
+    exif, xmp, dpi = (options.get(name) for name in ("exif", "xmp", "dpi"))
     given = {
         "icc_profile": options.get("icc_profile"),
-        "exif": exif.tobytes() if isinstance(exif, Image.Exif) else exif,
-        "xmp": options.get("xmp"),
-        "dpi": options.get("dpi"),
+        "exif": exif_bytes(exif) if isinstance(exif, Image.Exif) else exif,
+        "xmp": xmp.encode() if isinstance(xmp, str) else xmp,
+        "dpi": None if _is_unknown(dpi) else dpi,
         "options": options.get("_digest"),  # of `batch`
     }
     absent = (type(None), bytes)
     present = {name: value for name, value in given.items() if not isinstance(value, absent) or value}
     return cast(codec.Metadata, present)
+
+
+def _is_unknown(dpi: object) -> bool:
+    """Tell whether a resolution is none, as the formats have it that Pillow reads."""
+    numbers = isinstance(dpi, (tuple, list)) and all(isinstance(value, (int, float)) for value in dpi)
+    return numbers and all(value == 0 or not math.isfinite(value) for value in cast("list[float]", dpi))

@@ -4,6 +4,8 @@ import copy
 import gc
 import io
 import mmap
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -259,3 +261,106 @@ def test_one_frame_of_several_is_saved_where_not_all_are_asked_for():
     image.seek(1)
     assert np.array_equal(np.asarray(load(save(image)).convert("RGB")), np.asarray(image.convert("RGB")))
     assert save(smooth(), k=20, tile=40, save_all=False, append_images=[smooth((9, 9))]) == FILE
+
+
+# --- Habits of programs that save every format alike ----------------------------------------------
+
+
+@pytest.mark.parametrize("dpi", [(0, 0), (0.0, 0.0), [0, 0], (float("nan"), float("nan")), None])
+def test_a_resolution_that_is_none_is_left_out(dpi):
+    for data in (save(smooth(), dpi=dpi), kmc_format.encode(smooth(), dpi=dpi)):
+        assert data == save(smooth())
+
+
+def test_xmp_may_be_text():
+    for xmp in ("<x>\u00e9</x>", b"<x>\xc3\xa9</x>"):
+        assert load(save(smooth(), xmp=xmp)).info["xmp"] == b"<x>\xc3\xa9</x>"
+    assert save(smooth(), xmp="") == save(smooth())
+
+
+def test_a_quality_of_0_is_the_least_as_for_jpeg():
+    assert save(smooth(), quality=0) == save(smooth(), quality=1)
+    for wrong in (-1, 101, False):
+        with pytest.raises((TypeError, ValueError), match="quality"):
+            save(smooth(), quality=wrong)
+
+
+def test_exif_as_a_dictionary():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "described"
+    exif.get_ifd(0x8769)[0x9003] = "2026:11:28 00:00:00"
+    opened, same = load(save(smooth(), exif=exif)), io.BytesIO()
+    smooth().save(same, "JPEG", exif=exif)
+    with Image.open(same) as jpeg:
+        assert opened._getexif() == jpeg._getexif()
+    assert opened._getexif()[0x9003] == "2026:11:28 00:00:00"
+    assert load(FILE)._getexif() is None
+
+
+def test_verifying_what_is_loaded(tmp_path):
+    (tmp_path / "x.kmc").write_bytes(FILE)
+    with Image.open(tmp_path / "x.kmc") as image:
+        image.load()
+        image.verify()
+        assert image.getpixel((3, 4)) == load(FILE).getpixel((3, 4))
+    closed = Image.open(tmp_path / "x.kmc")
+    closed.close()
+    with pytest.raises(ValueError, match="closed"):
+        closed.verify()
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "name"),
+    [(0x0112, "x", "tag 274 (Orientation)"), (0x010E, object(), "ImageDescription"), (0x0112, 2**40, "274")],
+)
+def test_exif_that_pillow_cannot_write_is_named(tmp_path, tag, value, name):
+    exif = Image.Exif()
+    exif[0x0131], exif[tag] = "good", value
+    smooth().save(tmp_path / "x.png")
+    calls = [
+        lambda: save(smooth(), exif=exif),
+        lambda: kmc_format.encode(np.asarray(smooth()), exif=exif),
+        lambda: kmc_format.batch.encode([tmp_path / "x.png"], exif=exif),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=f"^exif cannot be written by Pillow, for .*{re.escape(name)}"):
+            call()
+    assert not (tmp_path / "x.kmc").exists()
+
+
+def photoshop(layers):
+    """A picture of 4 x 3 pixels as a PSD file with some layers."""
+    size = 4 * 3
+    records, pixels = b"", b""
+    for n in range(layers):
+        records += struct.pack(">4iH", 0, 0, 3, 4, 3)
+        records += b"".join(struct.pack(">hI", channel, 2 + size) for channel in range(3))
+        records += b"8BIMnorm\xff\0\0\0" + struct.pack(">3I", 12, 0, 0) + b"\1a\0\0"
+        pixels += b"".join(b"\0\0" + bytes([40 * n + channel]) * size for channel in range(3))
+    info = struct.pack(">h", layers) + records + pixels
+    section = struct.pack(">I", len(info)) + info + bytes(4) if layers else b""
+    head = b"8BPS" + struct.pack(">H6xHIIHHII", 1, 3, 3, 4, 8, 3, 0, 0)
+    return head + struct.pack(">I", len(section)) + section + b"\0\0" + bytes(range(3 * size))
+
+
+def test_formats_that_miscount_their_frames(tmp_path):
+    for layers in (0, 1):
+        image = Image.open(io.BytesIO(photoshop(layers)))
+        assert image.n_frames == layers
+        assert save(image, save_all=True) == save(image)
+        with pytest.raises(OSError, match="cannot write 2 frames"):
+            save(smooth(), save_all=True, append_images=[image])
+    for layers in range(3):
+        (tmp_path / f"{layers}.psd").write_bytes(photoshop(layers))
+    for record in kmc_format.batch.encode([tmp_path], jobs=1):
+        assert record.error is None
+        assert kmc_format.decode(record.target).expand()[0, 0].tolist() == [0, 12, 24]
+
+
+@pytest.mark.parametrize("first", ["import mimetypes", "import mimetypes; mimetypes.init()", "pass"])
+def test_the_type_of_a_name_is_known(first):
+    program = f"{first}\nimport kmc_format, sys\nprint('mimetypes' in sys.modules)\nimport mimetypes\n"
+    program += "known = mimetypes.guess_type('x.kmc'), mimetypes.guess_extension('image/x-kmc')\n"
+    program += "mimetypes.init()\nprint(known, 'again', mimetypes.guess_type('x.KMC')[0])"
+    result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, check=True)
+    assert "(('image/x-kmc', None), '.kmc')" in result.stdout

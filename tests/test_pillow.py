@@ -364,7 +364,17 @@ def test_an_rgba_palette():
 def test_a_cmyk_palette_is_shown_as_rgb():
     image = Image.fromarray(np.array([[0, 1]], np.uint8))
     image.putpalette(bytes([255, 0, 0, 0, 0, 255, 0, 0]), "CMYK")
-    assert same(load(save(image)).convert("RGB"), image.convert("RGB"))
+    opened = load(save(image))
+    assert same(opened.convert("RGB"), image.convert("RGB"))
+    assert (opened.mode, np.asarray(opened).tolist(), len(opened.getpalette())) == ("P", [[0, 1]], 6)
+    assert (image.palette.mode, image.getpalette("CMYK")) == ("CMYK", [255, 0, 0, 0, 0, 255, 0, 0])
+
+
+def test_a_palette_of_51_entries():
+    image = smooth().quantize(51)
+    for opened in (load(save(image)), load(save(load(save(image)))), load(save(image, transparency=3))):
+        assert opened.getpalette() == image.getpalette()
+        assert len(opened.getpalette()) == 3 * 51
 
 
 @pytest.mark.parametrize("k", [256, 12])
@@ -497,7 +507,8 @@ def test_saving_over_the_file_being_read(tmp_path):
         ({"k": 0}, ValueError),
         ({"k": "many"}, TypeError),
         ({"tile": 0}, ValueError),
-        ({"dpi": (0, 0)}, ValueError),
+        ({"dpi": (0, 72)}, ValueError),
+        ({"dpi": (-1, -1)}, ValueError),
         ({"dpi": 0}, TypeError),
         ({"exif": 5}, TypeError),
         ({"random_state": -1}, ValueError),
