@@ -1,4 +1,4 @@
-"""What Pillow and imageio are told of KMC: stubs, which import the rest when a KMC file is opened or saved.
+"""What Pillow, imageio and others are told of KMC: stubs, which import the rest when it is needed.
 
 Autoloading runs this file by itself, without importing the package; so it imports nothing at first.
 
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 FORMAT = "KMC"
 EXTENSION = ".kmc"
 MIME_TYPE = "image/x-kmc"
+DESCRIPTION = "K-Means codebook image"
 BEGINNING = b"\x8bKMC"  # of every KMC file
 
 
 def register() -> None:
-    """Make Pillow and imageio know KMC; done on ``import kmc_format``, and harmless when done again.
+    """Make Pillow, imageio, matplotlib and `mimetypes` know KMC, as far as they are, or will be, imported.
+
+    It is done on ``import kmc_format``, and harmless when done again.
 
     Examples
     --------
@@ -31,16 +34,18 @@ def register() -> None:
     """
     from .waiting import when_imported
 
-    for module in ("PIL.Image", "imageio.config.extensions", "mimetypes"):
+    for module in ("PIL.Image", "imageio.config.extensions", "matplotlib.backend_bases", "mimetypes"):
         when_imported(module, tell)
 
 
 def tell(module: "Any") -> None:
-    """Tell `PIL.Image`, `mimetypes`, or the module of imageio that lists extensions, about KMC; no other."""
+    """Tell one of the modules that `register` names about KMC; no other."""
     if module.__name__ == "PIL.Image":
         _tell_pillow(module)
     elif module.__name__ == "imageio.config.extensions":
         _tell_imageio(module)
+    elif module.__name__ == "matplotlib.backend_bases":
+        module.register_backend("kmc", "kmc_format.canvas", DESCRIPTION)
     elif module.__name__ == "mimetypes":
         _tell_mimetypes(module)
 
@@ -57,7 +62,7 @@ def _tell_imageio(extensions: "Any") -> None:
     known = getattr(extensions, "known_extensions", None)
     if known is None or EXTENSION in known:
         return
-    entry = extensions.FileExtension(name="K-Means codebook image", extension=EXTENSION, priority=["pillow"])
+    entry = extensions.FileExtension(name=DESCRIPTION, extension=EXTENSION, priority=["pillow"])
     extensions.extension_list.append(entry)
     known[EXTENSION] = [entry]
 

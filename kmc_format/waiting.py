@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def start() -> None:
     """Let programs that do not import `kmc_format` know KMC, where it is installed and wanted."""
     if os.environ.get("KMC_AUTOLOAD") != "0":
-        when_imported("PIL.Image", _tell)
-        when_imported("imageio.config.extensions", _tell)
+        for module in ("PIL.Image", "imageio.config.extensions", "matplotlib.backend_bases"):
+            when_imported(module, _tell)
 
 
 def _tell(module: "Any") -> None:

@@ -39,6 +39,11 @@ import numpy
 import imageio.v3
 print(imageio.v3.imwrite("<bytes>", numpy.eye(9, dtype=numpy.uint8), extension=".kmc")[1:4].decode())
 """
+WITHOUT_EDITING_MATPLOTLIB = """
+import matplotlib.figure
+matplotlib.figure.Figure().savefig("figure.kmc")
+print(open("figure.kmc", "rb").read(4)[1:].decode())
+"""
 
 
 def run(python, *arguments, check=True, **environment):
@@ -79,6 +84,8 @@ def test_an_unedited_program(environment):
     assert run(python, "-m", "kmc_format.autoload", "status") == f"autoloading is enabled in {packages}"
     assert run(python, "-c", UNEDITED) == "done"
     assert run(python, "-c", WITHOUT_EDITING_IMAGEIO) == "KMC"
+    if find_spec("matplotlib"):
+        assert run(python, "-c", WITHOUT_EDITING_MATPLOTLIB) == "KMC"
     assert run(python, "-c", "import kmc_format\n" + UNEDITED) == "done"
     assert "unknown file extension: .kmc" in run(python, "-c", UNEDITED, check=False, KMC_AUTOLOAD="0")
     for _ in range(2):

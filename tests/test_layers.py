@@ -30,6 +30,7 @@ LAYERS = {
     "preview": 7,
     "report": 7,
     "figures": 7,
+    "canvas": 7,
     "registration": 7,
     "explorer": 8,
     "__init__": 10,
@@ -43,19 +44,8 @@ HEAVY = {
     *("dask", "distributed", "fsspec", "upath"),
 }
 WITH_PIL = {
-    *(
-        "indexed",
-        "options",
-        "saving",
-        "plugin",
-        "metrics",
-        "registration",
-        "rasters",
-        "batch",
-        "report",
-        "explorer",
-    ),
-    *("__init__", "cli"),
+    *("indexed", "options", "saving", "plugin", "metrics", "registration", "rasters", "batch", "report"),
+    *("canvas", "explorer", "__init__", "cli"),
 }
 
 

@@ -22,6 +22,14 @@ DAMAGED = FILE[:-9] + bytes([FILE[-9] ^ 1]) + FILE[-8:]
 
 
 @pytest.fixture
+def figure():
+    figures = pytest.importorskip("matplotlib.figure")
+    figure = figures.Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 3, 2])
+    return figure
+
+
+@pytest.fixture
 def path(tmp_path):
     path = tmp_path / "x.kmc"
     path.write_bytes(FILE)
@@ -37,6 +45,36 @@ def test_matplotlib(path):
         assert np.array_equal(image.imread(file, format="kmc"), PIXELS)
     image.imsave(path.with_name("y.kmc"), PIXELS, pil_kwargs={"k": 8})
     assert kmc_format.read_header(path.with_name("y.kmc")).k == 8
+
+
+def test_figures_of_matplotlib(tmp_path, figure):
+    canvas = figure.canvas
+    figure.savefig(tmp_path / "x.png")
+    figure.savefig(tmp_path / "x.kmc", pil_kwargs={"k": 65_536})
+    with Image.open(tmp_path / "x.png") as png, Image.open(tmp_path / "x.kmc") as image:
+        assert image.mode == png.mode
+        assert np.array_equal(image, png)
+        assert image.info["dpi"] == (figure.dpi, figure.dpi)
+    assert figure.canvas is canvas
+    file = io.BytesIO()
+    options = {"metadata": {"Title": "figure"}, "transparent": True, "bbox_inches": "tight", "dpi": 50}
+    figure.savefig(file, format="kmc", pil_kwargs={"k": 5}, **options)
+    small = load(file.getvalue())
+    assert (small.info["k"], small.info["dpi"]) == (5, (50.0, 50.0))
+    assert small.width < 100
+    assert small.getpixel((0, 0))[3] == 0
+    with pytest.raises(ValueError, match="k must be"):
+        figure.savefig(tmp_path / "y.kmc", pil_kwargs={"k": 0})
+    assert figure.canvas.get_supported_filetypes()["kmc"] == "K-Means codebook image"
+
+
+@pytest.mark.parametrize("names", ["matplotlib.figure, kmc_format", "kmc_format, matplotlib.figure"])
+def test_matplotlib_knows_kmc_whichever_is_imported_first(tmp_path, names):
+    pytest.importorskip("matplotlib")
+    program = f"import sys, {names}\nmatplotlib.figure.Figure().savefig(sys.argv[1])\n"
+    command = [sys.executable, "-W", "error", "-Ic", program, tmp_path / "x.kmc"]
+    subprocess.run(command, check=True)
+    assert kmc_format.read_header(tmp_path / "x.kmc").mode == "RGBA"
 
 
 def test_scikit_image(path):
