@@ -353,7 +353,7 @@ def quantize(
 
 
 def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> explorer.Explorer:
-    """Show a picture with sliders for k, `rdo` and `dither`, in a Jupyter notebook.
+    """Show a picture with sliders for k, `rdo` and `dither`, or for a `quality`, in a Jupyter notebook.
 
     The picture before and after, the size of the file, PSNR and the codebook follow the sliders; when
     they rest, all is exactly what `Image.save` gives, and may be saved.

@@ -1,8 +1,8 @@
-"""`kmc_format.explore`: sliders for k, `rdo` and `dither` beside a picture, in a notebook or a browser.
+"""`kmc_format.explore`: sliders for k, `rdo` and `dither`, or a `quality`, beside a picture.
 
-While a slider moves, previews are shown: at once, and about right. When it rests, the picture is saved
-as `Image.save` does, in memory and in the background; what is then shown, and written on request, is
-exactly that. ipywidgets and the rest are imported when they are needed.
+A notebook or a browser shows them. While a slider moves, previews are shown: at once, and about right. When
+it rests, the picture is saved as `Image.save` does, in memory and in the background; what is then shown, and
+written on request, is exactly that. ipywidgets and the rest are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _POLICY = (
 
 
 class Explorer:
-    """Sliders for k, `rdo` and `dither`, and what they do to a picture; a notebook displays it.
+    """Sliders for k, `rdo` and `dither`, or a `quality`, and what they do to a picture; notebooks display it.
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ class Explorer:
     ----------
     k, rdo, dither : ipywidgets sliders
         Their `value` may be set. `rdo` and `dither` exclude each other.
+    quality : ipywidgets.Dropdown
+        Its `value` is 0, or a quality that picks k and `rdo`, in steps of 5; for 8-bit colours.
     path, overwrite : ipywidgets.Text, ipywidgets.Checkbox
         Where `save` writes, and whether it may replace a file.
     widget : ipywidgets.Widget
@@ -93,7 +95,9 @@ class Explorer:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The save options that the sliders stand for."""
+        """The save options that the sliders stand for, or the quality."""
+        if self.quality.value:
+            return {"quality": self.quality.value}
         given = {"rdo": self.rdo.value, "dither": self.dither.value}
         return {"k": self.k.value, **{name: value for name, value in given.items() if value}}
 
@@ -136,11 +140,14 @@ class Explorer:
             0, min=0, max=_MOST_RDO, step=1, description="rdo", readout_format=".0f", **slider
         )
         self.dither = widgets.FloatSlider(0, min=0, max=1, step=0.05, description="dither", **slider)
-        for moving in (self.k, self.rdo, self.dither):
+        choices = [("none: by the sliders", 0), *((str(value), value) for value in range(5, 101, 5))]
+        self.quality = widgets.Dropdown(options=choices, value=0, description="quality", **slider)
+        for moving in (self.k, self.rdo, self.dither, self.quality):
             moving.observe(lambda change: self._moved(), "value")
         self.k.tooltip = "number of colours"
         self.rdo.tooltip = "how much squared error a saved bit may cost"
         self.dither.tooltip = "strength of Floyd-Steinberg error diffusion"
+        self.quality.tooltip = "as for JPEG: picks the number of colours and rdo"
         seen = _visible(self._preview.pixels, *self._range)
         self._comparison = _comparison()(
             before=_png(Image.fromarray(_without_axis(seen))),
@@ -152,7 +159,9 @@ class Explorer:
             layout=wide,
         )
         widgets.link((view, "value"), (self._comparison, "beside"))
-        self._figures, self._swatch, self._code, self._status = (widgets.HTML(layout=wide) for _ in range(4))
+        self._hint, self._figures, self._swatch, self._code, self._status = (
+            widgets.HTML(layout=wide) for _ in range(5)
+        )
         self.path = widgets.Text(
             str(Path(source.name).with_suffix(".kmc")), tooltip="where to save", layout={"flex": "1 1 auto"}
         )
@@ -163,7 +172,8 @@ class Explorer:
         panel = widgets.VBox(
             [
                 widgets.HTML(_title(source, self._preview)),
-                *(self.k, self.rdo, self.dither, view, self._figures, self._swatch, self._code),
+                *(self.k, self.rdo, self.dither, self.quality, self._hint, view),
+                *(self._figures, self._swatch, self._code),
                 widgets.HBox([self.path, self._button]),
                 *(self.overwrite, self._status),
             ],
@@ -182,15 +192,34 @@ class Explorer:
             self._data = None
         if self._timer is not None:
             self._timer.cancel()
-        neither = not self._preview.weighable
-        self.rdo.disabled = neither or bool(self.dither.value)
-        self.dither.disabled = neither or bool(self.rdo.value)
-        step = self._preview.step(**{"rdo": 0.0, "dither": 0.0, **self.options})
+        self._disable()
         self._status.value = ""
-        self._show(step.indexed, step.indexed, step.length, step.psnr, about=True)
+        if not self.quality.value:
+            step = self._preview.step(**{"rdo": 0.0, "dither": 0.0, **self.options})
+            self._show(step.indexed, step.indexed, step.length, step.psnr, about=True)
+        else:  # a search, of which there is no preview
+            self._figures.value = _figures({"Searching": "for the fewest bytes &hellip;"}, about=True)
+            self._show_code()
         self._timer = threading.Timer(_REST, self._rested, [self._generation])
         self._timer.daemon = True
         self._timer.start()
+
+    def _disable(self) -> None:
+        """Disable what does not go with what is chosen, and tell why."""
+        neither = not self._preview.weighable
+        searching, rdo, dither = bool(self.quality.value), bool(self.rdo.value), bool(self.dither.value)
+        self.k.disabled = searching
+        self.rdo.disabled = neither or searching or dither
+        self.dither.disabled = neither or searching or rdo
+        self.quality.disabled = neither or self._preview.pixels.dtype != np.uint8 or rdo or dither
+        reasons = {
+            "rdo and dither are for colours, not for integers of 32 bits": neither,
+            "quality picks k and rdo: choose none to move the sliders": searching,
+            "dither and quality go with an rdo of 0 only": rdo,
+            "rdo and quality go with a dither of 0 only": dither,
+        }
+        why = next((reason for reason, holds in reasons.items() if holds), "")
+        self._hint.value = f"<div class='kmc-quiet kmc-hint' role='note'>{why}</div>" if why else ""
 
     def _rested(self, generation: int) -> None:
         try:
@@ -383,11 +412,14 @@ def serve(path: str | PathLike[str], *, port: int = 0, browser: bool = True) -> 
     OSError, TypeError, ValueError
         If the picture cannot be read or explored, or the port is taken.
     """
-    for module in ("anywidget", "ipykernel", "voila.app"):
-        needed(module, "explore")
-    Preview(path)  # raises what there is to raise
+    with Image.open(path):  # raises at once if it is no image
+        pass
     with socket.create_server((_ADDRESS, port)) as probe:
         port = probe.getsockname()[1]
+    print(f"KMC explorer starts at http://{_ADDRESS}:{port}/, which takes some seconds ...", flush=True)
+    for module in ("anywidget", "ipykernel", "voila.app"):
+        needed(module, "explore")
+    Preview(path)  # raises what else there is to raise
     with TemporaryDirectory(prefix="kmc-") as folder:
         _prepare(Path(folder), Path(path).resolve())
         logging.getLogger("tornado").setLevel(logging.CRITICAL)

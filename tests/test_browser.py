@@ -62,10 +62,15 @@ class Server:
             env={**os.environ, "TMPDIR": str(self.temporary), "HOME": str(folder)},
         )
         assert self.process.stdout
+        start = time.monotonic()
+        begun = re.fullmatch(r"KMC explorer starts at (\S+), .*\n", self.process.stdout.readline())
+        assert begun, self.errors()
+        assert time.monotonic() - start < SECONDS / 6
         line = self.process.stdout.readline()
         found = re.fullmatch(r"KMC explorer, until Ctrl-C: (http://127\.0\.0\.1:(\d+)/)\?token=(\S+)\n", line)
         assert found, line + self.errors()
         self.address, self.port, self.token = found[1], int(found[2]), found[3]
+        assert begun[1] == self.address
         self.url = f"{self.address}?token={self.token}"
 
     def errors(self) -> str:
@@ -212,11 +217,28 @@ def test_rdo_and_dither(page, one, other):
     page.until(lambda: f"{one}=" in page.text(".kmc-code"))
     assert page.exact() != before
     assert len(page.all(".widget-slider [disabled]")) == 1
+    assert f"an {one} of 0 only" in page.text(".kmc-hint").replace("a dither", "an dither")
     page.keep(one)
     page.press(page.slider(one), "HOME")
     page.until(lambda: page.text(".kmc-code") and one not in page.text(".kmc-code"))
     assert page.exact() == before
     assert not page.all(".widget-slider [disabled]")
+
+
+def test_a_quality(page):
+    from selenium.webdriver.support.ui import Select
+
+    before = page.exact()
+    choice = Select(page.one(".widget-dropdown select"))
+    choice.select_by_visible_text("50")
+    page.until(lambda: page.text(".kmc-code") == 'image.save("photograph.kmc", quality=50)')
+    with Image.open(PHOTOGRAPH) as image:
+        assert f"{len(kmc_format.encode(image, quality=50)):,} bytes" in page.exact()
+    assert "quality picks k and rdo" in page.text(".kmc-hint")
+    page.keep("quality")
+    choice.select_by_index(0)
+    page.until(lambda: "quality" not in page.text(".kmc-code"))
+    assert page.exact() == before
 
 
 def test_the_divider_is_dragged_and_moved_with_keys(page):

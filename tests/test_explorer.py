@@ -109,6 +109,36 @@ def test_rdo_and_dither_exclude_each_other(explored):
     assert (explored.rdo.disabled, explored.dither.disabled) == (False, False)
 
 
+def test_what_is_disabled_is_explained(explored):
+    assert explored._hint.value == ""
+    explored.rdo.value = 5
+    assert "dither and quality go with an rdo of 0 only" in explored._hint.value
+    assert explored.quality.disabled
+    explored.rdo.value, explored.dither.value = 0, 0.5
+    assert "rdo and quality go with a dither of 0 only" in explored._hint.value
+    explored.dither.value = 0
+    assert explored._hint.value == ""
+    assert not explored.quality.disabled
+
+
+def test_a_quality_picks_the_rest(explored):
+    explored.quality.value = 50
+    assert explored.options == {"quality": 50}
+    assert "Searching" in explored._figures.value
+    assert explored.k.disabled
+    assert explored.rdo.disabled
+    assert explored.dither.disabled
+    assert "quality picks k and rdo" in explored._hint.value
+    data = rest(explored)
+    assert data == kmc_format.encode(Image.open(PHOTOGRAPH), quality=50)
+    assert shown(explored)[0].startswith(f"{len(data):,} bytes ")
+    assert "quality=50)" in explored._code.value
+    explored.quality.value = 0
+    assert explored.options == {"k": 20}
+    assert not explored.k.disabled
+    assert rest(explored) == kmc_format.encode(Image.open(PHOTOGRAPH), 20)
+
+
 def test_a_stale_result_is_dropped(explored, monkeypatch):
     rest(explored)
     entered, leave = threading.Event(), threading.Event()
@@ -176,6 +206,8 @@ def test_integers(folder, dtype):
     with Image.open(BytesIO(made._comparison.before)) as shown:
         assert shown.getextrema() == (0, 255)
     assert made.rdo.disabled == made.dither.disabled == (dtype == np.int64)
+    assert made.quality.disabled
+    assert ("32 bits" in made._hint.value) == (dtype == np.int64)
     assert ("none (32 bits)" in made._figures.value) == (dtype == np.int64)
 
 
