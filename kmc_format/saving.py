@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from os import PathLike
 from typing import Any, cast
 
@@ -355,5 +356,6 @@ def given_metadata(options: Mapping[str, Any]) -> codec.Metadata:
 
 def _is_unknown(dpi: object) -> bool:
     """Tell whether a resolution is none, as the formats have it that Pillow reads."""
-    numbers = isinstance(dpi, (tuple, list)) and all(isinstance(value, (int, float)) for value in dpi)
-    return numbers and all(value == 0 or not math.isfinite(value) for value in cast("list[float]", dpi))
+    if not isinstance(dpi, (tuple, list)) or not all(isinstance(value, Real) for value in dpi):
+        return False
+    return all(value == 0 or not math.isfinite(value) for value in dpi)

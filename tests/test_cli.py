@@ -21,7 +21,7 @@ import kmc_format
 from kmc_format import autoload, cli, metrics
 
 COMMANDS = sorted(cli.kmc.commands)
-PYTHON = [sys.executable, "-Im"]
+PYTHON = [sys.executable, "-W", "error", "-Im"]
 
 
 @pytest.fixture

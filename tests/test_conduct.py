@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, ImageOps, ImageSequence, ImageShow
+from PIL import Image, ImageFile, ImageOps, ImageSequence, ImageShow, TiffImagePlugin
 from support import load, save, smooth
 
 import kmc_format
@@ -266,7 +266,10 @@ def test_one_frame_of_several_is_saved_where_not_all_are_asked_for():
 # --- Habits of programs that save every format alike ----------------------------------------------
 
 
-@pytest.mark.parametrize("dpi", [(0, 0), (0.0, 0.0), [0, 0], (float("nan"), float("nan")), None])
+NO_NUMBER = TiffImagePlugin.IFDRational(0, 0)  # as Pillow reads it from a TIFF file
+
+
+@pytest.mark.parametrize("dpi", [(0, 0), (0.0, 0.0), [0, 0], (float("nan"), np.nan), (NO_NUMBER,) * 2, None])
 def test_a_resolution_that_is_none_is_left_out(dpi):
     for data in (save(smooth(), dpi=dpi), kmc_format.encode(smooth(), dpi=dpi)):
         assert data == save(smooth())

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from support import ROOT
 
 import kmc_format
@@ -46,3 +47,51 @@ print(hasattr(kmc_format, "reports"))
 """
     result = subprocess.run([sys.executable, "-Ic", program], capture_output=True, text=True, check=True)
     assert result.stdout.split("\n")[:3] == ["[] True", "True", "False"]
+
+
+QUIET = """
+import io
+import imageio.v3
+import numpy as np
+import kmc_format
+from PIL import Image
+from matplotlib.figure import Figure
+from kmc_format import batch, metrics, report
+
+if __name__ == "__main__":
+    image = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
+    image.save("x.png", dpi=(0, 0))
+    for mode in ("1", "L", "LA", "RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "I"):
+        for options in ({}, {"k": 5}, {"dpi": (0, 0), "xmp": "<x/>", "exif": Image.Exif()}):
+            file = io.BytesIO()
+            image.convert("L" if mode == "I" else "RGB").convert(mode).save(file, "KMC", **options)
+            with Image.open(file) as opened:
+                opened.load()
+                opened.verify()
+                opened._getexif()
+            picture = kmc_format.decode(file.getvalue())
+            repr(picture), picture._repr_png_(), np.asarray(picture)
+    for name, value in {"quality": 0, "rdo": 5, "dither": 0.5, "max_bytes": 600, "codebook": ["red"]}.items():
+        image.save("x.kmc", **{name: value})
+    for dtype in (bool, np.uint8, np.uint16, np.int32):
+        imageio.v3.imread(imageio.v3.imwrite("<bytes>", np.eye(8).astype(dtype), extension=".kmc"))
+    Figure().savefig("figure.kmc")
+    for options in ({"k": 8}, {"k": 9}, {"codebook": batch.train_codebook(["x.png"], k=3)}):
+        records = batch.encode(["."], "out", jobs=2, **options)
+        assert not any(record.error or record.warnings for record in records)
+    batch.decode(["out"], "back", jobs=2)
+    report.compare("x.png", k=4), list(report.sweep(image, [2, 3])), report.describe("x.kmc")
+    explored = kmc_format.explore("x.png", 8)
+    explored.rdo.value = 5
+    explored.data, explored._repr_mimebundle_(), explored._timer.cancel()
+    print("quiet")
+"""
+
+
+def test_nothing_warns(tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("anywidget")
+    (tmp_path / "quiet.py").write_text(QUIET)
+    command = [sys.executable, "-W", "error", "-P", "quiet.py"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (result.stderr, result.stdout) == ("", "quiet\n")
