@@ -68,7 +68,7 @@ def test_the_same_bytes_as_without(client, pictures, expected, tmp_path):
     assert contents(tmp_path / "out") == expected
     assert all(
         record.skipped
-        for record in batch.encode([pictures], tmp_path / "out", client=client)
+        for record in batch.encode([pictures], tmp_path / "out", client=client, k=20)
         if not record.error
     )
     assert errors(batch.decode([tmp_path / "out"], tmp_path / "back", client=client)) == {}
