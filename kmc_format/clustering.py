@@ -10,7 +10,7 @@ import functools
 import math
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +40,8 @@ _LINE_K = 128  # up to here, points on a line get the best start there is
 _LINE_BINS = 640
 _MERGED_STEPS = 1000  # over k: Lloyd steps on the coarse histogram after merging, at most _GROUP_STEPS,
 _THOROUGH_K = 32  # and up to here split and merge, which takes long for more
+_SETTLING_STEPS = 6  # Lloyd steps after opaque and other points were told apart
+_WHOLE_SHARES = (0.05, 0.3, 0.6, 0.9)  # of opaque points from which a centre is made opaque, tried in turn
 _ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
 
 
@@ -135,6 +137,92 @@ def nearest(points: Array, entries: Array) -> Array:
     numbers = np.empty(len(points), np.int32)
     _core.nearest(np.ascontiguousarray(points), np.ascontiguousarray(entries), numbers)
     return numbers
+
+
+def nearest_alike(points: Array, entries: Array, whole_points: Array, whole_entries: Array) -> Array:
+    """Do as `nearest` does, but give points that are whole only entries that are, if there are any."""
+    numbers = nearest(points, entries)
+    alike = np.flatnonzero(whole_entries)
+    apart = np.flatnonzero(whole_points & ~whole_entries[numbers]) if len(alike) else alike
+    if len(apart):
+        numbers[apart] = alike[nearest(points[apart], entries[alike])]
+    return numbers
+
+
+def apart(cloud: Cloud, whole: Array, extent: float, find_centres: Callable[[Cloud], Array]) -> Array:
+    """Find centres of a cloud whose whole points, at an extent in the last coordinate, are moved away."""
+
+    def moved(points: Array, those: Array) -> Array:
+        points = points.copy()
+        points[those, -1] += extent
+        return points
+
+    anchors = moved(cloud.anchors, cloud.anchors[:, -1] == extent)
+    centres = find_centres(Cloud(moved(cloud.points, whole), cloud.weights, anchors)).copy()
+    centres[centres[:, -1] > 1.5 * extent, -1] -= extent
+    return centres
+
+
+def settle(cloud: Cloud, starts: list[Array], whole: Array, extent: float) -> Array:
+    """Move centres so that those of whole points are whole as well: at an extent in the last coordinate.
+
+    Centres that whole points share with others become whole or lose them; which of them do is tried
+    in several ways, and what ends with the least error is taken.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    starts : list of ndarray, shape (n, dimensions)
+        Centres, those beside the anchors.
+    whole : ndarray of bool
+        Which of the cloud's points are; at least one.
+    extent : float
+        Their last coordinate.
+
+    Returns
+    -------
+    ndarray, shape (n, dimensions)
+        At least one is whole, unless there are none or an anchor is.
+    """
+    if not len(starts[0]):
+        return starts[0]
+    points, anchors = cloud.points.astype(np.int32), len(cloud.anchors)
+    found = []
+    for centres in starts:
+        entries = np.concatenate([cloud.anchors, centres])
+        numbers = nearest(points, np.rint(entries).astype(np.int32))
+        own = np.bincount(numbers, cloud.weights * whole, len(entries))
+        total = np.bincount(numbers, cloud.weights, len(entries))
+        tried = set[bytes]()
+        for share in _WHOLE_SHARES:
+            alike = own > share * total
+            alike[:anchors] = cloud.anchors[:, -1] == extent
+            if not alike.any():
+                alike[anchors + own[anchors:].argmax()] = True
+            if alike.tobytes() not in tried:
+                tried.add(alike.tobytes())
+                found.append(_settled(points, cloud.weights, entries.copy(), anchors, whole, alike, extent))
+    return min(found, key=lambda one: one[1])[0]
+
+
+def _settled(
+    points: Array, weights: Array, entries: Array, anchors: int, whole: Array, alike: Array, extent: float
+) -> tuple[Array, float]:
+    """Do Lloyd steps; return the entries that are no anchors, and the error."""
+    for step in range(_SETTLING_STEPS + 1):
+        entries[alike, -1] = extent
+        rounded = np.rint(entries).astype(np.int32)
+        numbers = nearest_alike(points, rounded, whole, alike)
+        if step == _SETTLING_STEPS:
+            break
+        total = np.bincount(numbers, weights, len(entries))
+        moving = total > 0
+        moving[:anchors] = False
+        for coordinates, column in zip(entries.T, points.T, strict=True):
+            sums = np.bincount(numbers, weights * column, len(entries))
+            coordinates[moving] = sums[moving] / total[moving]
+    error = float((weights * squared_distance(points, rounded[numbers])).sum())
+    return entries[anchors:], error
 
 
 def _nearest_on_a_line(points: Array, entries: Array) -> Array:

@@ -156,6 +156,17 @@ def is_clear(packed: Array) -> Array:
     return clear
 
 
+def is_opaque(packed: Array, kind: Kind) -> Array:
+    """Tell which packed colours are opaque, where some of their kind need not be."""
+    opaque: Array = packed & 0xFF == 0xFF if has_alpha(kind) else np.zeros(len(packed), bool)
+    return opaque
+
+
+def opaque_extent(kind: Kind, space: str) -> int:
+    """Return the last coordinate of opaque colours of a kind with alpha."""
+    return round(_mid_grey(kind.channels - 1, space)[1])
+
+
 def coordinates(entries: Array, kind: Kind, space: str) -> Array:
     """Return the integers between which distance is measured, shape (n, dimensions).
 

@@ -16,7 +16,18 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 
 from . import _core, colours
-from .clustering import Cloud, best_levels, cluster, merged_centres, nearest, refine, squared_distance
+from .clustering import (
+    Cloud,
+    apart,
+    best_levels,
+    cluster,
+    merged_centres,
+    nearest,
+    nearest_alike,
+    refine,
+    settle,
+    squared_distance,
+)
 from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype
 
 DEFAULT_K = 256
@@ -28,6 +39,7 @@ _MOST_COLOURS = 2**20  # to cluster, and to look at together
 _FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
 _STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
 _LEVELS = np.arange(256, dtype=np.uint8)
+_APART = 2**19  # farther than any two colours are, errors included
 _CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 
 
@@ -480,9 +492,27 @@ def _choose(
         anchors = np.unique(_points(kept, kind, space), axis=0)
         cloud = Cloud(points.astype(np.float64), weights, anchors.astype(np.float64))
         count = k - (len(kept) - len(anchors))  # clear colours share an anchor
-        centres = find_centres(cloud, count)
+        centres = _find_alike(cloud, count, find_centres, colours.is_opaque(visible, kind), kind, space)
         entries = np.union1d(kept, colours.nearest_colours(centres, kind, space))
     return _spend_unused(entries, kept, visible, points, weights, k, kind, space)
+
+
+def _find_alike(
+    cloud: Cloud, k: int, find_centres: FindCentres, whole: Array, kind: Kind, space: str
+) -> Array:
+    """Find centres such that opaque colours, the whole ones, have opaque entries.
+
+    One entry alone is opaque unless something is clear, which it cannot be at the same time.
+    """
+    centres = find_centres(cloud, k)
+    alone = k == 1 and not len(cloud.anchors)
+    if not whole.any() or (alone and not cloud.points[:, -1].all()):
+        return centres
+    extent = colours.opaque_extent(kind, space)
+    starts = [centres]
+    if len(cloud.points) <= _FEW_COLOURS:  # once more with opaque colours far from the others
+        starts.append(apart(cloud, whole, extent, lambda far: find_centres(far, k)))
+    return settle(cloud, starts, whole, extent)
 
 
 def _spend_unused(
@@ -495,7 +525,8 @@ def _spend_unused(
     """
     while True:
         targets = _points(entries, kind, space)
-        numbers = nearest(points, targets)
+        whole = colours.is_opaque(visible, kind), colours.is_opaque(entries, kind)
+        numbers = nearest_alike(points, targets, *whole)
         used = np.isin(entries, kept)
         used[numbers] = True
         error = weights * squared_distance(points, targets[numbers])
@@ -536,13 +567,20 @@ def label(
 
 
 def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Array]:
-    """Return the number of the entry nearest to each packed colour, and whether it is the same."""
-    targets = colours.coordinates(entries, task.kind, task.space)
-    starts = range(0, len(found), _MOST_COLOURS)
-    blocks = (_points(found[start : start + _MOST_COLOURS], task.kind, task.space) for start in starts)
-    numbers = np.concatenate([nearest(block, targets) for block in blocks])
+    """Return the number of the entry nearest to each packed colour, and whether it is the same.
+
+    What is opaque stays so, where an entry is.
+    """
+    kind, space, packed = task.kind, task.space, colours.pack(entries)
+    targets, whole = colours.coordinates(entries, kind, space), colours.is_opaque(packed, kind)
+    blocks = (found[start : start + _MOST_COLOURS] for start in range(0, len(found), _MOST_COLOURS))
+    numbers = np.concatenate(
+        [
+            nearest_alike(_points(block, kind, space), targets, colours.is_opaque(block, kind), whole)
+            for block in blocks
+        ]
+    )
     # Equal colours first, as clear ones look alike.
-    packed = colours.pack(entries)
     order = np.argsort(packed, kind="stable")
     at = order[np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)]
     exact = packed[at] == found
@@ -562,6 +600,12 @@ def _dither(
     points = _points(histogram.colours, task.kind, task.space).astype(np.int32)
     targets = colours.coordinates(entries, task.kind, task.space)
     ends = np.array([[part.min(axis=0), part.max(axis=0)] for part in (points, targets)])
+    # Opaque entries stand twice, the second time far from the others, where only opaque colours are.
+    again = np.flatnonzero(colours.is_opaque(colours.pack(entries), task.kind))[: MAX_K - len(entries)]
+    if len(again):
+        points[coverage == 255, -1] += _APART
+        targets = np.concatenate([targets, targets[again]])
+        targets[len(entries) :, -1] += _APART
     labels = np.empty(histogram.numbers.shape, np.uint16)
     _core.dither(
         histogram.numbers,
@@ -573,7 +617,7 @@ def _dither(
         strength,
         labels,
     )
-    return labels
+    return np.concatenate([np.arange(len(entries)), again]).astype(np.uint16)[labels]
 
 
 def _points(packed: Array, kind: Kind, space: str) -> Array:

@@ -45,6 +45,7 @@ _MOST_GUESSES = 6  # on a sample, before, with one number of colours
 _ROUGHLY = 0.1  # how close to the budget a guess is to be
 _USUAL_SLOPE = -0.4  # of the logarithm of bytes over that of rdo
 _NO_BOUND = 2**62
+_NO_COVER = 2**20  # between coordinates of colours that cannot stand for each other
 _MANY_FAR = 4096  # colours beyond the bound are not covered one by one
 _THREAD_PIXELS = 2**16  # from so many, labels are chosen in threads, which takes long
 _FAR = 3.0  # the farthest step, in logarithms of rdo
@@ -152,6 +153,7 @@ class _Scene(NamedTuple):
     task: Task
     found: Array  # (n,) the colours, packed
     points: Array  # (n, 4) int32, their coordinates
+    whole: Array  # (n,) uint8: 1 where they are opaque, and stay so
     numbers: Array  # (height, width) uint32: which colour each pixel has
     unit: float  # squared distance that is a squared error of 1, in 8-bit units
     bound: int  # largest squared distance,
@@ -192,7 +194,14 @@ def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping
     channels = kind.channels - colours.has_alpha(kind)
     bound = _NO_BOUND if error is None else int(error**2 * channels * unit)
     grid = Grid(width, height, *tile_size)
-    return _Scene(task, found, points, numbers, unit, bound, goal.max_error, grid, threads)
+    whole = colours.is_opaque(found, kind).astype(np.uint8)
+    return _Scene(task, found, points, whole, numbers, unit, bound, goal.max_error, grid, threads)
+
+
+def _are_whole(scene: _Scene, entries: Array) -> Array | None:
+    """Return 1 for each entry that is opaque and 0 for others; None where there are no opaque ones."""
+    whole = colours.is_opaque(colours.pack(entries), scene.task.kind)
+    return whole.astype(np.uint8) if whole.any() else None
 
 
 def _coordinates(entries: Array, task: Task) -> Array:
@@ -270,6 +279,7 @@ def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
     farthest[book.pinned] = -1
     nearest = order.numbers[book.nearest].astype(np.int32)
     entries = entries[order.labels]
+    whole = _are_whole(scene, book.entries[order.labels])
     lagrange = min(max(round(_ANTICIPATED * rdo * scene.unit / _BIT), 1), 2**44)
     labels = np.empty(scene.numbers.shape, np.uint16)
 
@@ -285,6 +295,8 @@ def _choose(scene: _Scene, fit: _Fit, rdo: float) -> _Fit:
             lagrange,
             order.colours,
             numbers,
+            None if whole is None else scene.whole,
+            whole,
         )
         labels[tile] = order.labels.take(numbers)
         return length
@@ -312,6 +324,9 @@ def _refit(scene: _Scene, fit: _Fit, drop: bool) -> _Fit:
     moved = entries.copy()
     free = (sums[-1] > 0) & ~fixed
     means = (sums[:-1, free] / sums[-1, free]).T
+    whole = _are_whole(scene, entries[free])
+    if whole is not None:
+        means[whole > 0, -1] = colours.opaque_extent(scene.task.kind, scene.task.space)
     moved[free] = colours.unpack(
         colours.nearest_colours(means, scene.task.kind, scene.task.space), scene.task.kind
     )
@@ -367,7 +382,7 @@ def _cover(scene: _Scene, entries: Array) -> Array:
 
 def _farthest(scene: _Scene, far: Array, distance: Array) -> Array:
     """Choose colours that cover the far ones, each the worst off of those left."""
-    points, chosen = scene.points[far], []
+    points, chosen = _apart(scene, far), []
     while len(far):
         worst = int(distance.argmax())
         chosen.append(int(far[worst]))
@@ -377,11 +392,18 @@ def _farthest(scene: _Scene, far: Array, distance: Array) -> Array:
     return np.array(chosen, np.int64)
 
 
+def _apart(scene: _Scene, far: Array) -> Array:
+    """Return the coordinates of colours, opaque ones far from the others, which do not cover them."""
+    points = scene.points[far].astype(np.int64)
+    points[scene.whole[far] > 0] += _NO_COVER
+    return points
+
+
 def _spread(scene: _Scene, far: Array) -> Array:
     """Choose more colours that cover the far ones, in less time: one from each cell of a grid."""
     dimensions = max(int(scene.points.any(axis=0).sum()), 1)
     side = max(math.isqrt(scene.bound // dimensions), 1)  # of cells in which none is far from another
-    _, first = np.unique(scene.points[far] // side, axis=0, return_index=True)
+    _, first = np.unique(_apart(scene, far) // side, axis=0, return_index=True)
     return far[np.sort(first)]
 
 

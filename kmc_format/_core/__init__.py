@@ -219,6 +219,8 @@ def choose_labels(
     lagrange: int,
     colours: Any,
     labels: Any,
+    whole: Any = None,
+    whole_entries: Any = None,
 ) -> int:
     """Choose the labels for which squared distance and bits together are least; return their bytes, about.
 
@@ -248,5 +250,11 @@ def choose_labels(
         IN. As for `encode_labels`.
     labels : buffer of uint16, shape (height, width)
         IN, all below k: a guess, such as the nearest or those of the round before. OUT: the labels.
+    whole : buffer of uint8, shape (n,), optional
+        IN. Other than 0 where a colour gets only entries that are whole, unless the nearest is not.
+    whole_entries : buffer of uint8, shape (k,), optional
+        IN. Other than 0 where an entry is; needed with `whole`.
     """
-    return _native.choose_labels(pixels, points, entries, nearest, farthest, lagrange, colours, labels)
+    return _native.choose_labels(
+        pixels, points, entries, nearest, farthest, lagrange, colours, labels, whole, whole_entries
+    )

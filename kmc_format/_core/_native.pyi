@@ -29,5 +29,7 @@ def choose_labels(
     lagrange: int,
     colours: Buffer,
     labels: Buffer,
+    whole: Buffer | None = None,
+    whole_entries: Buffer | None = None,
 ) -> int: ...
 def use_path(path: int, /) -> None: ...

@@ -111,13 +111,14 @@ static int are_apart(const Py_buffer *one, const Py_buffer *other) {
 }
 
 PyObject *call_choose_labels(PyObject *module, PyObject *arguments, PyObject *named) {
-    PyObject *objects[7];
+    PyObject *objects[9] = {NULL};
     long long lagrange;
     int64_t bytes = 0;
-    KEYWORDS("pixels", "points", "entries", "nearest", "farthest", "lagrange", "colours", "labels");
-    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOOOOLOO:choose_labels", keywords, &objects[0],
+    KEYWORDS("pixels", "points", "entries", "nearest", "farthest", "lagrange", "colours", "labels",
+             "whole", "whole_entries");
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "OOOOOLOO|OO:choose_labels", keywords, &objects[0],
                                      &objects[1], &objects[2], &objects[3], &objects[4], &lagrange,
-                                     &objects[5], &objects[6])) {
+                                     &objects[5], &objects[6], &objects[7], &objects[8])) {
         return NULL;
     }
     Buffers buffers = {0};
@@ -128,6 +129,12 @@ PyObject *call_choose_labels(PyObject *module, PyObject *arguments, PyObject *na
     const Py_buffer *farthest = take_buffer(&buffers, objects[4], "farthest", 'i', 8, 1, 0);
     const Py_buffer *colours = take_buffer(&buffers, objects[5], "colours", 'u', 1, 2, 0);
     const Py_buffer *labels = take_buffer(&buffers, objects[6], "labels", 'u', 2, 2, 1);
+    const int some_whole = objects[7] && objects[7] != Py_None;
+    const Py_buffer *whole = NULL, *whole_entries = NULL;
+    if (some_whole) {
+        whole = take_buffer(&buffers, objects[7], "whole", 'u', 1, 1, 0);
+        whole_entries = take_buffer(&buffers, objects[8] ? objects[8] : Py_None, "whole_entries", 'u', 1, 1, 0);
+    }
     const char *problem = NULL;
     if (!buffers.failed) {
         const size_t k = length_of(entries, 0), count = length_of(points, 0);
@@ -140,9 +147,26 @@ PyObject *call_choose_labels(PyObject *module, PyObject *arguments, PyObject *na
         require(&buffers,
                 length_of(labels, 0) == length_of(pixels, 0) && length_of(labels, 1) == length_of(pixels, 1),
                 "labels and pixels differ in shape");
+        if (some_whole) {
+            require(&buffers, length_of(whole, 0) == count, "there are not as many of whole as points");
+            require(&buffers, length_of(whole_entries, 0) == k,
+                    "there are not as many of whole_entries as entries");
+        }
         const Choosing job = {
-            pixels->buf, length_of(pixels, 0), length_of(pixels, 1), points->buf, count,        entries->buf,
-            k,           nearest_entries->buf, farthest->buf,        lagrange,    colours->buf, labels->buf,
+            .pixels = pixels->buf,
+            .height = length_of(pixels, 0),
+            .width = length_of(pixels, 1),
+            .points = points->buf,
+            .colour_count = count,
+            .entries = entries->buf,
+            .k = k,
+            .nearest = nearest_entries->buf,
+            .farthest = farthest->buf,
+            .lagrange = lagrange,
+            .colours = colours->buf,
+            .whole = some_whole ? whole->buf : NULL,
+            .whole_entries = some_whole ? whole_entries->buf : NULL,
+            .labels = labels->buf,
         };
         const Py_buffer *inputs[] = {pixels, points, entries, nearest_entries, farthest, colours};
         for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {

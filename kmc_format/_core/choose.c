@@ -49,6 +49,7 @@ static int is_settled(const Choosing *job, const Comparison *now, int64_t distan
 
 static void compare(const Chooser *chooser, Comparison *now, int32_t label, int64_t distance, int32_t cost) {
     const Choosing *job = chooser->job;
+    if (job->whole && job->whole[now->colour] && !job->whole_entries[label]) return;
     const int64_t total = distance + job->lagrange * (cost - worth_ahead(chooser, label));
     if (distance <= job->farthest[now->colour] && total < now->least) {
         now->least = total;

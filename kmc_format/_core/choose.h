@@ -23,6 +23,9 @@ typedef struct {
                                 nearest; a negative one lets the colour have only that */
     int64_t lagrange;        /* the squared distance that 1/1024 nat is worth, from 0 to MOST_LAGRANGE */
     const uint8_t *colours;  /* k x 4: what the labels look like, in the order of coding */
+    const uint8_t *whole;    /* of each colour, whether it gets only whole entries, unless its nearest is none;
+                                NULL where none does */
+    const uint8_t *whole_entries; /* of each entry, whether it is one; NULL with `whole` */
     uint16_t *labels;        /* height x width, all below k. IN: a guess, such as the nearest or those of the
                                 round before. OUT: the choice */
 } Choosing;
