@@ -504,6 +504,8 @@ def compare(
 
 def _comparison(found: dict[str, Any]) -> str:
     """Write the figures of `report.compare` as lines of text."""
+    from .likeness import percentage
+
     quality = "exact" if found["exact"] else f"{found['mse']:.2f} mean squared error"
     if found["psnr"] is not None:
         quality = f"{found['psnr']:.2f} dB PSNR"
@@ -515,6 +517,8 @@ def _comparison(found: dict[str, Any]) -> str:
         f" {found['bits_per_pixel']:.3f} bits a pixel",
         f"quality  {quality}",
     ]
+    if found["labels_changed"] is not None:
+        lines.append(f"labels changed: {percentage(found['labels_changed'])}")
     if found["k"] is not None:
         lines.append(f"colours  {found['k']:,}")
     return "\n".join(lines)

@@ -27,10 +27,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import codec, colours, files, saving
+from . import codec, colours, files, metrics, saving
 from .container import Reader
 from .extras import needed
 from .indexed import Array, Indexed
+from .likeness import percentage
 from .preview import Preview, psnr
 
 Picture = Array | Image.Image | str | PathLike[str]
@@ -253,6 +254,7 @@ class Explorer:
         roughly = "about " if about else ""
         file = self._source.length
         share = f"<small>{length / file:.1%} of {self._source.kind}</small>" if file else ""
+        changed = self._changed(shown)
         exactly = "exact in the middle" if about and self._preview.partial else "exact"
         self._figures.value = _figures(
             {
@@ -260,11 +262,18 @@ class Explorer:
                 "PSNR": exactly if math.isinf(quality) else _decibels(roughly, quality),
                 "Bits per pixel": f"{roughly}{8 * length / math.prod(self._preview.size):.3f}",
                 "Colours": f"{len(used)}",
+                **({} if changed is None else {"Labels changed": f"{roughly}{percentage(changed)}"}),
             },
             about,
         )
         self._swatch.value = _swatch(used)
         self._show_code()
+
+    def _changed(self, shown: Indexed) -> float | None:
+        """Return the share of pixels that differ, if they are integers or a palette's."""
+        if self._preview.pixels.dtype == np.uint8 and self._source.image.mode != "P":
+            return None
+        return metrics.labels_changed(self._preview.pixels, shown.expand())
 
     def _show_code(self) -> None:
         """Show the line that gives the figures, or that they are not settled."""

@@ -21,7 +21,7 @@ from .colours import common_channels, widen
 from .extras import needed
 from .indexed import Array
 
-__all__ = ["ciede2000", "error_map", "mse", "psnr", "ssim"]
+__all__ = ["ciede2000", "error_map", "labels_changed", "mse", "psnr", "ssim"]
 
 Picture = Array | Image.Image
 
@@ -170,6 +170,35 @@ def error_map(one: Picture, other: Picture) -> Array:
     """
     squares: Array = _mean(_squared_errors, *_comparable(one, other))
     return np.sqrt(squares)
+
+
+def labels_changed(one: Picture, other: Picture) -> float:
+    """Return the share of pixels that differ, as is right for labels, of which none is nearly another.
+
+    Of palette images with the same palette, pixel values are compared, and else colours.
+
+    Parameters
+    ----------
+    one, other : ndarray or PIL.Image.Image
+        Pictures of the same size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the pictures do not compare.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels_changed(np.array([[7, 7, 4, 900]], np.uint16), np.array([[7, 7, 5, 900]], np.uint16))
+    0.25
+    """
+    if isinstance(one, Image.Image) and isinstance(other, Image.Image):
+        palettes = [image.getpalette() if image.mode == "P" else None for image in (one, other)]
+        if one.size == other.size and palettes[0] is not None and palettes[0] == palettes[1]:
+            return float(np.mean(np.asarray(one) != np.asarray(other)))
+    first, second = _comparable(one, other)
+    return float(np.mean((first != second).any(axis=2)))
 
 
 def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:

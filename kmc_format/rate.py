@@ -444,6 +444,11 @@ def quantize(
         If an argument is not what it should be, or a goal is out of reach.
     """
     task, pixels = kmeans.prepare(pixels, **options)
+    if task.kind.dtype == "uint16" and not task.given:
+        raise ValueError(
+            f"{next(iter(goal.asked))} is for colours; a picture of mode I;16 holds labels or measurements:"
+            " give k too if fewer of them will do"
+        )
     if goal.searching:
         task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
     histogram = colours.histogram(pixels)

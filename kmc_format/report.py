@@ -20,6 +20,7 @@ from . import codec, container, kmeans, metrics, saving
 from .colours import widen
 from .container import Reader
 from .indexed import Array, Indexed
+from .likeness import percentage
 from .options import SaveOptions, check_names
 from .remote import located
 
@@ -177,7 +178,8 @@ def compare(original: Source, compressed: Source | None = None, **options: Unpac
     -------
     Comparison
         Among its numbers are ``original_bytes``, ``bytes``, ``bits_per_pixel`` (all None for what is not
-        in a file), ``k`` (None where it is over 65,536) and those of `difference`.
+        in a file), ``k`` (None where it is over 65,536), those of `difference`, and ``labels_changed``: of
+        integers and palettes the share of pixels that differ, None of other pictures.
 
     Raises
     ------
@@ -198,6 +200,7 @@ def compare(original: Source, compressed: Source | None = None, **options: Unpac
     first = _side(original, "original")
     second = _side(_saved(original, options) if compressed is None else compressed, "compressed")
     size = second.size
+    changed = None if first.labels is None else metrics.labels_changed(first.labels, second.compared)
     numbers = {
         "original": first.path,
         "compressed": second.path,
@@ -206,8 +209,11 @@ def compare(original: Source, compressed: Source | None = None, **options: Unpac
         "bits_per_pixel": size and 8 * size / (first.pixels.shape[0] * first.pixels.shape[1]),
         "k": None if second.codebook is None else len(second.codebook),
         **difference(first.pixels, second.pixels),
+        "labels_changed": changed,
     }
     quality = "exact" if numbers["psnr"] is None else f"{numbers['psnr']:.2f} dB"
+    if changed is not None:
+        quality = f"labels changed: {percentage(changed)}" if changed else "exact"
     captions = f"{first.name}{_in_bytes(first)}", f"{second.format}{_in_bytes(second)}, {quality}"
     return Comparison((first.pixels, second.pixels), second.codebook, captions, numbers)
 
@@ -217,10 +223,16 @@ class _Side(NamedTuple):
 
     pixels: Array
     codebook: Array | None
+    labels: Image.Image | Array | None  # where the picture is a palette's or integers
     format: str
     name: str
     path: str | None = None
     size: int | None = None  # in bytes
+
+    @property
+    def compared(self) -> Image.Image | Array:
+        """What is compared with the labels of another."""
+        return self.pixels if self.labels is None else self.labels
 
 
 def _side(picture: Source | io.BytesIO, name: str) -> _Side:
@@ -230,7 +242,14 @@ def _side(picture: Source | io.BytesIO, name: str) -> _Side:
         path = Path(picture)
         return _opened(path, path.name)._replace(path=fspath(picture), size=path.stat().st_size)
     codebook = _codebook(picture)  # before the pixels are loaded, as those of a KMC file may change then
-    return _Side(saving.pixels_of(picture), codebook, getattr(picture, "format", None) or name, name)
+    pixels = saving.pixels_of(picture)
+    return _Side(pixels, codebook, _labels(picture, pixels), getattr(picture, "format", None) or name, name)
+
+
+def _labels(picture: Image.Image | Array | Indexed, pixels: Array) -> Image.Image | Array | None:
+    if isinstance(picture, Image.Image) and picture.mode == "P":
+        return picture.copy()
+    return pixels if pixels.dtype.itemsize > 1 else None
 
 
 def _opened(source: Path | io.BytesIO, name: str) -> _Side:

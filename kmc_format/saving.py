@@ -7,6 +7,7 @@ then an image or array becomes an `Indexed` and the metadata to go with it.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from os import PathLike
@@ -17,6 +18,7 @@ from PIL import Image, ImageColor
 
 from . import codec, kmeans, rate
 from .indexed import MAX_K, Array, Indexed
+from .likeness import looks_like_labels, percentage
 from .options import exif_bytes
 
 # The options that choose colours, with their defaults; they are for pixels, not for an `Indexed`.
@@ -125,6 +127,11 @@ def index_image(
         return exact
     indexed, own = exact
     seen = codec.with_alpha(indexed.codebook, own.get("transparency"))
+    if options.get("k") is None and looks_like_labels(indexed.labels, seen):
+        raise ValueError(
+            f"{next(iter(goal.asked))} is for colours; this palette image looks like labels: give k too if"
+            " some of them may change, or convert it to RGB"
+        )
     size = _file_size(coding, cast(codec.Metadata, {**(metadata or {}), **own}))
     indexed, rdo = rate.relabel(indexed, seen, goal, coding=coding, size=size)
     return indexed, cast(codec.Metadata, {**own, **_chosen(rdo)})
@@ -142,7 +149,22 @@ def index_pixels(
         return kmeans.quantize(pixels, **given), {}
     given = {name: value for name, value in given.items() if name != "dither"}
     indexed, rdo = rate.quantize(pixels, goal, coding=coding, size=_file_size(coding, metadata), **given)
+    if indexed.mode == "L" and given.keys().isdisjoint({"k", "codebook"}):
+        _warn_of_labels(pixels, indexed, goal)
     return indexed, _chosen(rdo)
+
+
+def _warn_of_labels(pixels: Array, indexed: Indexed, goal: rate.Goal) -> None:
+    """Warn where what looks like labels was changed, since nobody gave a number of colours."""
+    levels = pixels.reshape(pixels.shape[:2])
+    changed = float(np.mean(levels != indexed.expand()))
+    if changed and looks_like_labels(levels):
+        name = next(iter(goal.asked))
+        warnings.warn(
+            f"this picture looks like labels, and {name} changed {percentage(changed)} of them:"
+            " save it without, or give k too",
+            stacklevel=2,
+        )
 
 
 def goal_of(options: Mapping[str, Any]) -> rate.Goal | None:

@@ -16,6 +16,7 @@ LAYERS = {
     "container": 1,
     "indexed": 1,
     "options": 2,
+    "likeness": 2,
     "clustering": 2,
     "colours": 2,
     "codec": 3,

@@ -168,9 +168,9 @@ def test_a_palette_stays_in_its_order_and_look_alikes_are_not_mixed_up():
     labels[3, 3] = 3
     image = Image.fromarray(labels, "P")
     image.putpalette(palette)
-    opened = load(save(image, rdo=1e-6))
+    opened = load(save(image, k=256, rdo=1e-6))  # with k, as it looks like labels
     assert np.array_equal(np.asarray(opened), labels)
-    opened = load(save(image, rdo=1e4))
+    opened = load(save(image, k=256, rdo=1e4))
     assert opened.getpalette()[:12] == palette
     assert np.asarray(opened)[3, 3] == 0
     assert np.asarray(opened)[30, 20] == 2
@@ -270,7 +270,7 @@ def test_quality_takes_k_as_upper_limit():
 def test_quality_is_for_every_mode_of_colours(mode):
     image = smooth().quantize(64) if mode == "P" else smooth(mode="L" if mode == "I;16" else mode)
     image = image.convert(mode)
-    opened = load(save(image, quality=60))
+    opened = load(save(image, quality=60, **({"k": 500} if mode == "I;16" else {})))  # which are labels
     assert (opened.mode, opened.size) == (image.mode, image.size)
 
 
