@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _core, codec, colours, kmeans
+from . import _core, codec, colours, kmeans, yardstick
 from .clustering import squared_distance
 from .container import Box, Grid
 from .indexed import Array, Indexed, as_int
@@ -32,8 +32,34 @@ _ANTICIPATED = 0.42  # of what a bit costs is weighed at a pixel; the rest comes
 _BIT = 1024 * math.log(2)  # in the units of cost of `_core.choose_labels`
 _ENTRY_BITS = 6  # that a byte of an entry takes, about
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
+_QUALITY_STEP, _FINE_QUALITY = 5, 90  # of qualities that share an rdo, up to here
+_FIRST_QUALITY = 50  # for which the number of colours is searched for, where all values of rdo are tried
+_CHAIN_PIXELS = 2**17  # up to which they are
+_LADDER = (
+    1,
+    5,
+    10,
+    20,
+    30,
+    40,
+    50,
+    60,
+    70,
+    80,
+    90,
+    94,
+    96,
+    98,
+    99,
+)  # qualities whose rdo is tried after the first,
+_LAST_RDOS = tuple(2.0**-n for n in range(7))  # and what is tried after these
+_FINE_LADDER = (*range(5, 90, 5), *range(90, 100))  # the same for large pictures, where each step costs bytes
+# The similarity beside JPEG's that may lack; in small smooth pictures JPEG libraries differ by up to 0.003.
+_SHORTFALL, _SMALL_SHORTFALL = 0.018 * yardstick.PERFECT, 0.015 * yardstick.PERFECT
+_PLAIN_K = kmeans.DEFAULT_K
 _QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
 _LEAST_RDO, _MOST_RDO = 2.0**-6, codec.MAX_RDO
+_COLOURS_POWER = 0.8  # of rdo, to which numbers of colours are about in inverse proportion
 _FIRST_RDO = 40.0  # at which 256 colours are about right for a photograph
 _SMALL_SHARE = 0.125  # of a picture, in whose place a sample does for all rounds but the last
 _CLOSE, _CLOSE_ENOUGH = 0.99, 0.975  # of the budget: what will do at first, and after a few steps
@@ -138,8 +164,11 @@ def rdo_of(quality: int) -> float:
     """Return the `rdo` of a quality.
 
     JPEG's steps are in proportion to `scale`, as the Independent JPEG Group's library has it; the rest
-    makes the mean SSIM of the Kodak photographs that of JPEG (tests/benchmarks/rate.py).
+    makes the mean SSIM of the Kodak photographs that of JPEG (tests/benchmarks/rate.py). Up to 90 it is
+    alike for five qualities, so that none gives less than the one before.
     """
+    if quality <= _FINE_QUALITY:
+        quality = max(quality - quality % _QUALITY_STEP, min(quality, _QUALITY_STEP))
     scale = 50 / quality if quality < 50 else 2 - quality / 50
     return _QUALITY_RDO * math.pow(scale, _QUALITY_POWER)
 
@@ -177,6 +206,15 @@ class _Fit(NamedTuple):
     book: _Book
     labels: Array
     length: float  # in bytes, of the coded labels, about
+
+
+class _Found(NamedTuple):
+    """What a search by quality found."""
+
+    fit: _Fit
+    rdo: float
+    error: float  # the sum of squares
+    longest: int  # bytes of the longest file among this one and those of lower qualities
 
 
 def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping[str, Any]) -> _Scene:
@@ -366,6 +404,18 @@ def _squared_error(scene: _Scene, fit: _Fit) -> float:
     return sum(codec.map_tiles(error_in, scene.grid, scene.grid, scene.threads)) / scene.unit
 
 
+def _is_beyond(scene: _Scene, fit: _Fit) -> bool:
+    """Tell whether any pixel is farther from its entry than the bound."""
+    entries = _coordinates(fit.book.entries, scene.task)
+
+    def is_beyond(box: Box) -> bool:
+        tile = np.s_[box.upper : box.lower, box.left : box.right]
+        points = scene.points[scene.numbers[tile].ravel()]
+        return bool((squared_distance(points, entries[fit.labels[tile].ravel()]) > scene.bound).any())
+
+    return any(codec.map_tiles(is_beyond, scene.grid, scene.grid, scene.threads))
+
+
 # --- The bound on the worst error ---------------------------------------------------------------
 
 
@@ -461,7 +511,17 @@ def quantize(
     def picture(fit: _Fit) -> Indexed:
         return _picture(scene, fit)
 
-    return _Search(scene, find, picture, _SEARCH_ROUNDS if goal.searching else _ROUNDS).run(goal, size)
+    search = _Search(scene, find, picture, _SEARCH_ROUNDS if goal.searching else _ROUNDS)
+    if goal.quality is None:
+        return search.run(goal, size)
+
+    def plain(k: int) -> Indexed:
+        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram, k))
+
+    numbers = [min(_PLAIN_K, task.k)]
+    if len(histogram.colours) <= task.k:
+        numbers.append(len(histogram.colours))
+    return search.run_quality(goal, size, [functools.partial(plain, k) for k in numbers])
 
 
 def estimate(
@@ -523,7 +583,10 @@ def relabel(
     def picture(fit: _Fit) -> Indexed:
         return Indexed(indexed.codebook, fit.labels, "P")
 
-    return _Search(scene, lambda k: book, picture, _SEARCH_ROUNDS).run(goal, size)
+    search = _Search(scene, lambda k: book, picture, _SEARCH_ROUNDS)
+    return (
+        search.run(goal, size) if goal.quality is None else search.run_quality(goal, size, [lambda: indexed])
+    )
 
 
 def _picture(scene: _Scene, fit: _Fit) -> Indexed:
@@ -542,6 +605,7 @@ class _Search:
         self, scene: _Scene, find: Callable[[int], _Book], picture: Callable[[_Fit], Indexed], rounds: int
     ) -> None:
         self.scene, self.find, self.picture, self.rounds = scene, find, picture, rounds
+        self.seen = scene.task.fixed  # what labels look like, where that is given
         self.sample = _sample(scene)
         self.share = self.sample.numbers.size / scene.numbers.size
         self.books: dict[int, _Book] = {}
@@ -559,13 +623,102 @@ class _Search:
 
     def run(self, goal: Goal, size: Callable[[Indexed, float], int] | None) -> tuple[Indexed, float]:
         """Return the picture that meets a goal, and the `rdo` it was chosen by."""
-        rdo = goal.rdo if goal.quality is None else rdo_of(goal.quality)
+        rdo = goal.rdo
         if goal.max_bytes is not None and size is not None:
             budget = goal.max_bytes
             fit, rdo = self.fit_bytes(rdo, budget, lambda fit, rdo: size(self.picture(fit), rdo))
         else:
-            fit = self.fit(self.sizes[-1] if goal.quality is None else self.best(rdo), rdo)
+            fit = self.fit(self.sizes[-1], rdo)
         return self.picture(fit), rdo
+
+    def run_quality(
+        self, goal: Goal, size: Callable[[Indexed, float], int] | None, others: list[Callable[[], Indexed]]
+    ) -> tuple[Indexed, float]:
+        """Return the picture of a quality, or another one that is better and no larger.
+
+        The others are in order of their error, the largest first.
+        """
+        assert goal.quality is not None
+        assert size is not None
+        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo))
+        picture, rdo, length = self.picture(found.fit), found.rdo, size(self.picture(found.fit), found.rdo)
+        for other in others:
+            plain = other()
+            if self.error_of(plain) <= found.error and (plain_length := size(plain, 0.0)) <= found.longest:
+                picture, rdo, length = plain, 0.0, plain_length
+        if goal.max_bytes is None or length <= goal.max_bytes:
+            return picture, rdo
+        return self.run(goal._replace(rdo=rdo_of(goal.quality)), size)
+
+    def error_of(self, picture: Indexed) -> float:
+        """Return the sum of squared errors of a picture; infinity where one is beyond the bound."""
+        entries = picture.codebook if self.seen is None else self.seen
+        nothing = np.zeros(len(entries), bool)
+        fit = _Fit(_Book(entries, nothing, nothing, nothing), picture.labels, 0)
+        return math.inf if _is_beyond(self.scene, fit) else _squared_error(self.scene, fit)
+
+    def fit_quality(self, quality: int, size: Callable[[_Fit, float], int]) -> _Found:
+        """Return the first fit that is as good as JPEG would be, from the usual `rdo` on to smaller ones."""
+        rdo, scene = rdo_of(quality), self.scene
+        if rdo and scene.task.kind.dtype == "uint8" and min(scene.numbers.shape) >= yardstick.SIDE:
+            measure = yardstick.Yardstick(colours.unpack(scene.found, scene.task.kind)[scene.numbers])
+            if scene.numbers.size <= _CHAIN_PIXELS:
+                return self.fit_chain(quality, measure, size)
+            fit, rdo = self.fit_jumping(quality, measure)
+        else:
+            fit = self.fit(self.best(rdo), rdo)
+        return _Found(fit, rdo, _squared_error(scene, fit), size(fit, rdo))
+
+    def fit_chain(
+        self, quality: int, measure: yardstick.Yardstick, size: Callable[[_Fit, float], int]
+    ) -> _Found:
+        """Find the fit among those of all values of `rdo`, the largest first, that have ever less error.
+
+        What is wanted of a quality rises with it, so that a higher one gets the same fit or a later one.
+        """
+        usual, first = rdo_of(quality), rdo_of(_FIRST_QUALITY)
+        lower = [n for n in _LADDER if n < quality]
+        wanted = max(measure.jpeg(n) for n in (*lower, quality)) - _SMALL_SHORTFALL
+        k, found, longest = self.best(first), None, 0
+        for rdo in (*map(rdo_of, _LADDER), *_LAST_RDOS):
+            fit = self.fit(self.scaled(k, first, rdo), rdo)
+            error = _squared_error(self.scene, fit)
+            if found is not None and error >= found.error:
+                continue
+            longest = max(longest, size(fit, rdo))
+            found = _Found(fit, rdo, error, longest)
+            if rdo <= usual and self.similarity(measure, fit) >= wanted:
+                break
+        assert found is not None
+        return found
+
+    def fit_jumping(self, quality: int, measure: yardstick.Yardstick) -> tuple[_Fit, float]:
+        """Find a fit in less time: try the usual `rdo`, and search among smaller ones."""
+        usual = rdo_of(quality)
+        k, wanted = self.best(usual), measure.jpeg(quality) - _SHORTFALL
+        fit = self.fit(k, usual)
+        if self.similarity(measure, fit) >= wanted:
+            return fit, usual
+        rdos = [rdo for rdo in (*map(rdo_of, _FINE_LADDER), *_LAST_RDOS) if rdo < usual]
+        fits: dict[int, _Fit] = {}
+
+        def will_do(n: int) -> bool:
+            fits[n] = self.fit(self.scaled(k, usual, rdos[n]), rdos[n])
+            return self.similarity(measure, fits[n]) >= wanted
+
+        n = _first(will_do, len(rdos) - 1)
+        if n not in fits:
+            will_do(n)
+        return fits[n], rdos[n]
+
+    def scaled(self, k: int, usual: float, rdo: float) -> int:
+        """Return which of `sizes` suits an `rdo` where k suits the usual one."""
+        wanted = k * (usual / rdo) ** _COLOURS_POWER
+        return min(self.sizes, key=lambda one: abs(math.log(one / wanted)))
+
+    def similarity(self, measure: yardstick.Yardstick, fit: _Fit) -> float:
+        """Return how alike a fit and the picture are."""
+        return measure.similarity(fit.book.entries[fit.labels])
 
     def book(self, k: int) -> _Book:
         """Return a codebook of k entries, or of as many more as the bound on errors needs."""
@@ -631,7 +784,7 @@ class _Search:
 
     def near(self, rdo: float) -> int:
         """Return the place among `sizes` of a number of colours that may suit an `rdo`."""
-        wanted = 256 * (_FIRST_RDO / rdo) ** 0.8
+        wanted = 256 * (_FIRST_RDO / rdo) ** _COLOURS_POWER
         return min(range(len(self.sizes)), key=lambda n: abs(math.log(self.sizes[n] / wanted)))
 
     def best(self, rdo: float) -> int:
@@ -735,6 +888,21 @@ def _climb(cost: Callable[[int], float], at: int, count: int) -> int:
     while 0 <= at + step < count and cost(at + step) < cost(at):
         at += step
     return at
+
+
+def _first(will_do: Callable[[int], bool], last: int) -> int:
+    """Return the first number for which something will do, as for all that follow; the last if for none."""
+    step, low, high = 1, -1, last
+    while low + step < last:
+        if will_do(low + step):
+            high = low + step
+            break
+        low += step
+        step *= 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if will_do(middle) else (middle, high)
+    return high
 
 
 def _flat(before: tuple[float, float], here: tuple[float, float]) -> bool:

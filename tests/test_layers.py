@@ -17,6 +17,7 @@ LAYERS = {
     "indexed": 1,
     "options": 2,
     "likeness": 2,
+    "yardstick": 2,
     "clustering": 2,
     "colours": 2,
     "codec": 3,

@@ -250,7 +250,7 @@ def test_quality_rises_with_bytes_and_colours():
     for quality in (5, 30, 60, 90, 98):
         data = save(PART, quality=quality)
         opened = load(data)
-        assert opened.info["rdo"] == pytest.approx(rate.rdo_of(quality), rel=1e-6)
+        assert opened.info["rdo"] <= rate.rdo_of(quality) * (1 + 1e-6)  # less where JPEG would be better
         results.append((len(data), metrics.psnr(PART, opened)))
     assert results == sorted(results)
     assert load(save(PART, quality=98)).info["k"] > 256
