@@ -31,7 +31,6 @@ from .codec import Header
 from .container import Box, Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
 from .indexed import Array, Indexed, as_int
-from .options import Codebook, Colour, MoreOptions, check_names
 from .registration import register
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from . import figures as figures
     from . import metrics as metrics
     from . import report as report
+    from .options import ClusterOptions, MoreOptions, QuantizeOptions
 
 __version__ = "0.1.0"
 
@@ -81,25 +81,7 @@ def __dir__() -> list[str]:
 
 
 def encode(
-    picture: Array | Image.Image | Indexed,
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
-    codebook: Codebook | None = None,
-    dither: float = 0.0,
-    rdo: float = 0.0,
-    quality: int | None = None,
-    max_bytes: int | None = None,
-    max_error: float | None = None,
-    effort: int = codec.DEFAULT_EFFORT,
-    tile: int | tuple[int, int] | None = None,
-    threads: int | None = None,
-    icc_profile: bytes | None = None,
-    exif: bytes | Image.Exif | None = None,
-    xmp: bytes | str | None = None,
-    dpi: tuple[float, float] | None = None,
+    picture: Array | Image.Image | Indexed, k: int | None = None, **options: Unpack[MoreOptions]
 ) -> bytes:
     """Code a picture as the bytes of a KMC file.
 
@@ -151,29 +133,17 @@ def encode(
     >>> bool((kmc_format.decode(data).expand() == mask).all())
     True
     """
-    from . import saving  # which, with K-Means, is not for those who only read
+    return _encoded("encode", picture, k, options)
 
-    options = {
-        "k": k,
-        "random_state": random_state,
-        "space": space,
-        "keep": keep,
-        "codebook": codebook,
-        "dither": dither,
-        "rdo": rdo,
-        "quality": quality,
-        "max_bytes": max_bytes,
-        "max_error": max_error,
-        "effort": effort,
-        "tile": tile,
-        "threads": threads,
-        "icc_profile": icc_profile,
-        "exif": exif,
-        "xmp": xmp,
-        "dpi": dpi,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    return saving.encode(picture, given)
+
+def _encoded(
+    function: str, picture: Array | Image.Image | Indexed, k: int | None, options: MoreOptions
+) -> bytes:
+    from . import saving  # which, with K-Means, is not for those who only read
+    from .options import SaveOptions, check_names
+
+    check_names(function, options)
+    return saving.encode(picture, SaveOptions.of({"k": k, **options}))
 
 
 def write(
@@ -216,8 +186,7 @@ def write(
 
     if not isinstance(path, (str, PathLike)):  # known before the picture is coded, which may take long
         raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}; encode gives the bytes")
-    check_names("write", options)
-    files.write_whole(path, encode(picture, k, **options))
+    files.write_whole(path, _encoded("write", picture, k, options))
 
 
 def decode(source: Source, *, threads: int | None = None) -> Indexed:
@@ -261,17 +230,7 @@ def decode(source: Source, *, threads: int | None = None) -> Indexed:
 
 
 def quantize(
-    picture: Array | Image.Image,
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
-    codebook: Codebook | None = None,
-    dither: float = 0.0,
-    rdo: float = 0.0,
-    quality: int | None = None,
-    max_error: float | None = None,
+    picture: Array | Image.Image, k: int | None = None, **options: Unpack[QuantizeOptions]
 ) -> Indexed:
     """Find the best k colours of a picture with K-Means, and the nearest of them for each pixel.
 
@@ -330,25 +289,16 @@ def quantize(
     >>> kmc_format.quantize(ramp, k=3, keep=[0]).codebook.tolist()
     [[0], [101], [204]]
     """
-    from . import saving
+    from . import convert, saving
+    from .options import QuantizeOptions, SaveOptions, check_names
 
-    options = {
-        "k": k,
-        "random_state": random_state,
-        "space": space,
-        "keep": keep,
-        "codebook": codebook,
-        "dither": dither,
-        "rdo": rdo,
-        "quality": quality,
-        "max_error": max_error,
-    }
+    check_names("quantize", options, names=("k", *QuantizeOptions.__annotations__))
+    asked = SaveOptions.of({"k": k, **options})
     if not isinstance(picture, Image.Image):
-        pixels = saving.array_of(picture)
-        return saving.index_pixels(pixels, saving.quantizing_options(options), saving.goal_of(options))[0]
-    indexed, metadata = saving.index_image(picture, options, picture.info.get("transparency"))
+        return saving.index_pixels(convert.array_of(picture), asked)[0]
+    indexed, found = saving.index_image(picture, asked)
     return Indexed(
-        codec.with_alpha(indexed.codebook, metadata.get("transparency")), indexed.labels, indexed.mode
+        codec.with_alpha(indexed.codebook, found.get("transparency")), indexed.labels, indexed.mode
     )
 
 
@@ -394,10 +344,7 @@ def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> 
 def train_codebook(
     pictures: Iterable[Array | Image.Image | str | PathLike[str]],
     k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
+    **options: Unpack[ClusterOptions],
 ) -> Array:
     """Find one codebook for many pictures, for the option `codebook` of each of them.
 
@@ -429,14 +376,16 @@ def train_codebook(
     >>> kmc_format.encode(frames[0], codebook=codebook)[:4]
     b'\\x8bKMC'
     """
-    from . import saving, training
+    from . import convert, training
+    from .options import ClusterOptions, SaveOptions, check_names
+
+    check_names("train_codebook", options, names=("k", *ClusterOptions.__annotations__))
+    asked = SaveOptions.of({"k": k, **options})
 
     one = isinstance(pictures, (str, PathLike, Image.Image))
     if one or (isinstance(pictures, np.ndarray) and pictures.ndim < 4):
         raise TypeError(f"pictures must be an iterable of pictures, not {type(pictures).__name__}")
-    options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
-    arrays = (saving.pixels_of(picture) for picture in pictures)
-    return training.train(arrays, **saving.quantizing_options(options))
+    return training.train(map(convert.pixels_of, pictures), asked)
 
 
 def open_region(source: Source, box: tuple[int, int, int, int], *, threads: int | None = None) -> Indexed:

@@ -24,19 +24,20 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack, cast
 
 from PIL import Image
 
-from . import codec, container, parallel, saving, training
+from . import codec, container, convert, parallel, saving, training
 from .container import Reader
 from .errors import KMCError
 from .indexed import Array
-from .options import SaveOptions, check_names, digest
+from .options import ClusterOptions, GivenOptions, SaveOptions, check_names
 from .rasters import open_array as open_array
 from .rasters import save_array as save_array
 from .remote import is_remote, located, modified, readable, write
@@ -46,7 +47,6 @@ Paths = Iterable[str | PathLike[str]]
 _METADATA = ("exif", "xmp", "icc_profile", "dpi")
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}  # who asks for these knows it
 _COUNTED = 16  # images whose colours are counted as one task
-_DEFAULTS = {**saving.QUANTIZING, **saving.RATING, "effort": codec.DEFAULT_EFFORT}
 _PREVIEWS = {"MPO", "PSD"}  # formats of one picture whose other frames are previews, depths or layers of it
 
 
@@ -84,7 +84,7 @@ def encode(
     strip: bool = False,
     any_size: bool = False,
     client: Any = None,
-    **options: Unpack[SaveOptions],
+    **options: Unpack[GivenOptions],
 ) -> list[Record]:
     """Save images as KMC files, several at once.
 
@@ -142,22 +142,34 @@ def encode_each(
     strip: bool = False,
     any_size: bool = False,
     client: Any = None,
-    **options: Unpack[SaveOptions],
+    **options: Unpack[GivenOptions],
 ) -> Batch:
     """Prepare what `encode` does: to iterate over what is returned is to do it, record by record."""
     check_names("encode", options, ("recursive", "jobs", "force", "strip", "any_size", "client"))
+    how = {"recursive": recursive, "jobs": jobs, "force": force, "any_size": any_size, "client": client}
+    return each_encoded(sources, output, SaveOptions.of(options), strip=strip, **how)
+
+
+def each_encoded(
+    sources: Paths,
+    output: str | PathLike[str] | None,
+    options: SaveOptions,
+    *,
+    recursive: bool,
+    jobs: int | None,
+    force: bool,
+    strip: bool,
+    any_size: bool,
+    client: Any,
+) -> Batch:
+    """Do as `encode_each` does, with options that are checked."""
     jobs = codec.check_threads(jobs)
-    keep = options.get("keep")
-    if isinstance(keep, Iterator):
-        options["keep"] = list(keep)  # for more than one picture
-    saving.check_options(options)
-    if options.get("codebook") is not None:
-        options["codebook"] = saving.codebook_of(options["codebook"])
     plan = _plan(sources, output, ".kmc", _images(), recursive)
     threads = max(jobs // max(len(plan), 1), 1) if client is None else 1
-    asked = digest({**options, "strip": strip or None}, _DEFAULTS)
-    given = {"threads": threads, **options, "_digest": asked}
-    work = functools.partial(_encode_file, force=force, strip=strip, options=given)
+    marked = replace(
+        options, threads=options.threads or threads, mark=options.digest(strip=strip or None), given={}
+    )
+    work = functools.partial(_encode_file, force=force, strip=strip, options=marked)
     return Batch(work, plan, jobs, any_size, client)
 
 
@@ -244,9 +256,7 @@ def train_codebook(
     jobs: int | None = None,
     any_size: bool = False,
     client: Any = None,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[int | str | Sequence[int]] | None = None,
+    **options: Unpack[ClusterOptions],
 ) -> Array:
     """Find one codebook for many images, for the option ``codebook`` of `encode`.
 
@@ -257,8 +267,8 @@ def train_codebook(
     ----------
     sources, recursive, jobs, any_size, client
         As for `encode`.
-    k, random_state, space, keep
-        As for `kmc_format.quantize`.
+    k, **options
+        Also `random_state`, `space` and `keep`, as for `kmc_format.train_codebook`.
 
     Returns
     -------
@@ -286,9 +296,16 @@ def train_codebook(
     ...     train_codebook([folder], k=2).tolist()
     [[11], [200]]
     """
+    how = {"recursive": recursive, "jobs": jobs, "any_size": any_size, "client": client}
+    check_names("train_codebook", options, how, ("k", *ClusterOptions.__annotations__))
+    return trained_codebook(sources, SaveOptions.of({"k": k, **options}), **how)
+
+
+def trained_codebook(
+    sources: Paths, options: SaveOptions, *, recursive: bool, jobs: int | None, any_size: bool, client: Any
+) -> Array:
+    """Do as `train_codebook` does, with options that are checked."""
     jobs = codec.check_threads(jobs)
-    options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
-    saving.check_options(options)
     files = [file for source in sources for file, _ in _find(source, _images() | {".kmc"}, recursive)]
     groups = [files[at : at + _COUNTED] for at in range(0, len(files), _COUNTED)]
     count = functools.partial(_count, any_size)
@@ -304,10 +321,10 @@ def train_codebook(
     if counted.errors:
         first, error = counted.errors[0]
         message = f"{len(counted.errors)} of {len(files)} images are not in the codebook; {first}: {error}"
-        warnings.warn(message, stacklevel=2)
+        warnings.warn(message, stacklevel=3)
     if counted.tally is None:
         raise ValueError("there must be at least one picture to train a codebook on")
-    return training.find_codebook(counted.tally, **saving.quantizing_options(options))
+    return training.find_codebook(counted.tally, options)
 
 
 # --- What is to be done -------------------------------------------------------------------------
@@ -388,14 +405,14 @@ def _split(path: Path) -> tuple[Path, str]:
 # --- One file -----------------------------------------------------------------------------------
 
 
-def _encode_file(job: Job, *, force: bool, strip: bool, options: Mapping[str, Any]) -> bool:
+def _encode_file(job: Job, *, force: bool, strip: bool, options: SaveOptions) -> bool:
     """Save one file as KMC; return False where that is not needed."""
-    if not (force or job.named) and _is_current(job, options["_digest"]):
+    if not (force or job.named) and _is_current(job, options.mark):
         return False
     with Image.open(readable(job.source)) as image:
         _check_frames(image)
         own = {"icc_profile": None} if strip else _metadata(image)
-        data = saving.encode_image(image, {**own, **options})
+        data = saving.encode_image(image, options.filled(own))
     write(job.target, data)
     return True
 
@@ -488,7 +505,7 @@ def _count(any_size: bool, files: Sequence[Path]) -> _Counted:
             try:
                 with _ANY_SIZE if any_size else nullcontext(), Image.open(readable(file)) as image:
                     _check_frames(image)
-                    yield training.tally(saving.pixels_of(image))
+                    yield training.tally(convert.pixels_of(image))
             except Exception as error:  # as in `_attempt`
                 errors.append((str(file), _explain(error)))
 

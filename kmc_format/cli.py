@@ -23,6 +23,8 @@ import click
 import PIL.Image
 
 from . import autoload as autoloading
+from .colours import SPACES
+from .options import DEFAULTS, OPTIONS, SaveOptions
 
 if TYPE_CHECKING:
     from .batch import Batch, Record
@@ -112,32 +114,29 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 
 
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def _save_option(name: str, *flags: str, typed: str = "", **how: Any) -> Callable[[_Command], _Command]:
+    """Return the option for a save option, with how it is typed added to what is said of that."""
+    option, default = OPTIONS[name], getattr(DEFAULTS, name)
+    shown = option.usual if default is None else str(default).removesuffix(".0")
+    parts = (option.summary, typed, shown and f" [default: {shown}]")
+    return click.option(*flags, f"--{name.replace('_', '-')}", help=" ".join(filter(None, parts)), **how)
+
+
 _SAVE_OPTIONS = [
-    click.option("-k", "--k", type=int, metavar="N", help="Number of colours, 1 to 65536.  [default: 256]"),
-    click.option(
-        "--quality", type=int, metavar="N", help="As for JPEG, 1 to 100: picks colours and rdo for it."
-    ),
-    click.option(
-        "--max-bytes",
-        metavar="SIZE",
-        callback=_size,
-        help="The best picture in so many bytes: 20000, 20k, 1.5M.",
-    ),
-    click.option("--rdo", type=float, metavar="X", help="Squared error that one bit of the file may save."),
-    click.option("--max-error", type=float, metavar="X", help="Largest error of any pixel, 0 to 255."),
-    click.option("--dither", type=float, metavar="X", help="Strength of Floyd-Steinberg dithering, 0 to 1."),
-    click.option(
-        "--space", type=click.Choice(["srgb", "oklab"]), help="Where distance is measured.  [default: srgb]"
-    ),
-    click.option(
-        "--keep", multiple=True, metavar="COLOUR", help="A colour to keep exactly, as red or #ff8000; repeat."
-    ),
-    click.option("--codebook", type=_FILE, metavar="FILE", help="Reuse the codebook of a KMC file or image."),
-    click.option(
-        "--effort", type=int, metavar="N", help="Label coding: 0 fast, 1 balanced, 2 small.  [default: 1]"
-    ),
-    click.option("--tile", metavar="N|WxH", callback=_tile, help="Size of tiles.  [default: about 1 MP]"),
-    click.option("--random-state", type=int, metavar="N", help="Seed for K-Means.  [default: 0]"),
+    _save_option("k", "-k", type=int, metavar="N"),
+    _save_option("quality", type=int, metavar="N"),
+    _save_option("max_bytes", metavar="SIZE", callback=_size, typed="As 20000, 20k or 1.5M."),
+    _save_option("rdo", type=float, metavar="X"),
+    _save_option("max_error", type=float, metavar="X"),
+    _save_option("dither", type=float, metavar="X"),
+    _save_option("space", type=click.Choice(SPACES)),
+    _save_option("keep", multiple=True, metavar="COLOUR", typed="As red or #ff8000; repeat."),
+    _save_option("codebook", type=_FILE, metavar="FILE", typed="Of a KMC file or an image."),
+    _save_option("effort", type=int, metavar="N"),
+    _save_option("tile", metavar="N|WxH", callback=_tile),
+    _save_option("random_state", type=int, metavar="N"),
 ]
 _RECURSIVE = click.option("-r", "--recursive", is_flag=True, help="Take folders of folders, too.")
 _BATCH_OPTIONS = [
@@ -177,14 +176,13 @@ def _options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _C
     return decorate
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the save options that were given; raise a usage error for those that are wrong."""
-    from . import saving
+def _asked(options: dict[str, Any]) -> SaveOptions:
+    """Return the save options, of which those that were not given are None or empty.
 
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    What is wrong with them is a usage error.
+    """
     with _wrong_use():
-        saving.check_options(given)
-    return given
+        return SaveOptions.of({name: value for name, value in options.items() if value not in (None, ())})
 
 
 @contextmanager
@@ -227,31 +225,29 @@ def encode(
     from . import batch
 
     how = {name: options.pop(name) for name in _HOW}
-    given = _given(options)
+    asked = _asked(options)
     with _standard_streams(files, output, ".kmc") as (files, output, streams):
         with _wrong_use():
-            records = batch.encode_each(files, output, strip=strip, **how, **given)
+            records = batch.each_encoded(files, output, asked, strip=strip, **how)
         if one_codebook:
-            given = _with_one_codebook(records.sources, how, given)
-            records = batch.encode_each(files, output, strip=strip, **how, **given)
+            asked = _with_one_codebook(records.sources, how, asked)
+            records = batch.each_encoded(files, output, asked, strip=strip, **how)
         return _report_all("kmc encode", records, streams, table, as_json, quiet)
 
 
-def _with_one_codebook(files: Sequence[Path], how: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _with_one_codebook(files: Sequence[Path], how: dict[str, Any], asked: SaveOptions) -> SaveOptions:
     """Find a codebook for all files; return the save options with it."""
     from . import batch
 
-    if "codebook" in given:
+    if asked.codebook is not None:
         raise click.UsageError("--codebook and --one-codebook contradict each other.")
     how = {name: value for name, value in how.items() if name != "force"}
-    training = {name: given[name] for name in ("k", "space", "keep", "random_state") if name in given}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        codebook = batch.train_codebook(files, **how, **training)
+        codebook = batch.trained_codebook(files, asked, **how)
     for warning in caught:
         _fail("kmc encode", _line(str(warning.message)))
-    rest = {name: value for name, value in given.items() if name not in ("k", "keep")}
-    return {**rest, "codebook": codebook}
+    return asked.but({"k": None, "keep": None, "codebook": codebook})
 
 
 @kmc.command()
@@ -486,11 +482,11 @@ def compare(
     """
     from . import figures, report
 
-    given = _given(options)
-    if compressed and given:
+    asked = _asked(options)
+    if compressed and asked.given:
         raise click.UsageError("COMPRESSED is as it is: leave it out, or the options of saving.")
     draw = _writer(output) if output else None
-    compared = report.compare(original, compressed, **given)
+    compared = report.compared(original, compressed, asked)
     click.echo(json.dumps(compared.numbers, indent=1) if as_json else _comparison(compared.numbers))
     if draw is None and as_json:
         return
@@ -588,14 +584,14 @@ def sweep(
     if colours and quality:
         raise click.UsageError("-k and --quality are not for one sweep: choose one.")
     option, values = ("quality", quality) if quality else ("k", colours or _DOUBLING)
-    given = _given(options)
-    for value in values:
-        _given({**given, option: value})
+    asked = _asked(options)
+    with _wrong_use():
+        tried = [asked.but({option: value}) for value in values]
     draw = _writer(plot) if plot else None
     window = figures.window() if show else None
     rows: list[dict[str, Any]] = []
     with PIL.Image.open(image) as opened:
-        for row in report.sweep(opened, values, option, **given):
+        for row in report.tried(opened, option, tried):
             if not as_json:
                 click.echo(_row(row, heading=not rows), err=_is_stdout(table))
             rows.append(row)

@@ -30,7 +30,6 @@ LABELS_PACKED = 0  # and _core.DRAWN, _core.PHOTOGRAPHIC
 MAX_RDO = 2.0**22  # more than any colours differ
 _LEAST_SINGLE = 2.0**-126
 
-DEFAULT_EFFORT = 1
 MAX_EFFORT = 2
 
 Coding = tuple[int, int]  # a label coding and its options
@@ -62,7 +61,7 @@ class Metadata(TypedDict, total=False):
     dpi: tuple[float, float]
     transparency: int | bytes  # of a palette image: one clear entry, or an alpha for each
     rdo: float  # squared error a bit of the labels was worth, where they were chosen by that
-    options: bytes  # only written: by what a writer knows its file again, see `options.digest`
+    options: bytes  # only written: by what a writer knows its file again, see `SaveOptions.digest`
 
 
 BYTES: dict[Literal["icc_profile", "exif", "xmp"], int] = {
@@ -107,37 +106,45 @@ class Header:
     front: Front = field(repr=False)
 
 
-def encode(
-    indexed: Indexed,
-    *,
-    effort: int = DEFAULT_EFFORT,
-    tile: int | tuple[int, int] | None = None,
-    threads: int | None = None,
-    metadata: Metadata | None = None,
-) -> bytes:
+class Layout(NamedTuple):
+    """How the labels of a picture are cut into tiles, how hard they are coded, and in how many threads."""
+
+    grid: Grid
+    effort: int
+    threads: int
+
+
+def layout(
+    size: tuple[int, int], effort: int, tile: int | tuple[int, int] | None, threads: int | None
+) -> Layout:
+    """Return the layout of a picture of a width and height, by the options of these names.
+
+    Raises
+    ------
+    ValueError
+        If there would be too many tiles, or too large ones.
+    """
+    return Layout(_grid(size, tile), effort, threads or check_threads(None))
+
+
+def encode(indexed: Indexed, layout: Layout, metadata: Metadata | None = None) -> bytes:
     """Code a picture as the bytes of a KMC file.
 
     Parameters
     ----------
     indexed : Indexed
         The picture; every label and codebook entry comes back as it is.
-    effort : int
-        0 packs labels, which decodes fastest; 1 models them; 2 models them best.
-    tile : int or pair of int, optional
-        Side, or width and height, of independent tiles in pixels. By default images over about
-        one megapixel are cut into equal tiles of about that size.
-    threads : int, optional
-        How many tiles are coded at once: see `check_threads`. The bytes are the same.
+    layout : Layout
+        Of its size. The bytes are the same for any number of threads.
     metadata : dict, optional
         See `Header`.
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not what it should be.
+    ValueError
+        If metadata do not fit the picture's mode.
     """
-    effort, tile_size, threads = check_options(indexed.size, effort=effort, tile=tile, threads=threads)
-    grid = Grid(*indexed.size, *tile_size)
+    grid, effort, threads = layout
     front = pack_front(grid, indexed.kind, indexed.codebook)
     spare = threads if grid.count == 1 else 1  # for one tile to be coded in
     encode_labels = tile_encoder(indexed.codebook, effort, spare)
@@ -166,12 +173,12 @@ def tile_encoder(codebook: Array, effort: int, threads: int = 1) -> Callable[[Ar
     return lambda labels: container.pack_chunk(*_encode_labels(labels, len(codebook), order, effort, threads))
 
 
-def estimate_labels(indexed: Indexed, threads: int) -> int:
+def estimate_labels(indexed: Indexed, effort: int, threads: int) -> int:
     """Return how many bytes labels take in a file of one tile, about: packing is not tried."""
     order = coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
     most = 2 * numbers.size
-    trials = _trials(numbers, order, _EFFORTS[DEFAULT_EFFORT], most, threads)
+    trials = _trials(numbers, order, _EFFORTS[effort], most, threads)
     coded = min(trials, key=_worth)[1]
     return most if coded is None else len(coded)
 
@@ -288,22 +295,16 @@ def verify(reader: Reader, header: Header) -> None:
 # --- Tiles ------------------------------------------------------------------------------------
 
 
-def _tile_size(size: tuple[int, int], tile: object) -> tuple[int, int]:
-    """Turn the option `tile` into a tile width and height that suit the image."""
+def _grid(size: tuple[int, int], tile: int | tuple[int, int] | None) -> Grid:
+    """Cut a picture into tiles of a side, or width and height, or else into automatic ones."""
     width, height = size
     if max(size) > container.MAX_DIMENSION:
         raise ValueError(
             f"a picture has at most {container.MAX_DIMENSION} pixels a side, not {width}x{height}"
         )
     if tile is None:
-        tile = _automatic_tile_size(width, height)
-    given = tile if isinstance(tile, (tuple, list)) else (tile, tile)
-    sides = [side for side in map(as_int, given) if side is not None]
-    if len(given) != 2 or len(sides) != 2 or any(side is True for side in given):
-        raise TypeError(f"tile must be an int or a pair of int, in pixels, not {tile!r}")
-    tile_width, tile_height = sides
-    if tile_width < 1 or tile_height < 1:
-        raise ValueError(f"tile must be at least 1 pixel wide and high, not {tile!r}")
+        return Grid(width, height, *_automatic_tile_size(width, height))
+    tile_width, tile_height = tile if isinstance(tile, tuple) else (tile, tile)
     grid = Grid(width, height, min(tile_width, width), min(tile_height, height))
     if grid.tile_width * grid.tile_height > container.MAX_TILE_PIXELS:
         raise ValueError(f"tile={tile!r} makes tiles of over {container.MAX_TILE_PIXELS} pixels")
@@ -311,7 +312,7 @@ def _tile_size(size: tuple[int, int], tile: object) -> tuple[int, int]:
         raise ValueError(
             f"tile={tile!r} makes {grid.count} tiles; at most {container.MAX_TILES} are possible"
         )
-    return grid.tile_width, grid.tile_height
+    return grid
 
 
 def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
@@ -368,23 +369,6 @@ def _within(box: Box, part: Box) -> tuple[slice, slice]:
 
 
 # --- Threads and efforts ------------------------------------------------------------------------
-
-
-def check_options(
-    size: tuple[int, int], *, effort: object = DEFAULT_EFFORT, tile: object = None, threads: object = None
-) -> tuple[int, tuple[int, int], int]:
-    """Return effort, tile size and number of threads for a picture, or raise what is wrong with them."""
-    return check_effort(effort), _tile_size(size, tile), check_threads(threads)
-
-
-def check_effort(effort: object) -> int:
-    """Return an effort as an int from 0 to 2, or raise what is wrong with it."""
-    number = as_int(effort)
-    if number is None or isinstance(effort, bool):
-        raise TypeError(f"effort must be an int from 0 to {MAX_EFFORT}, not {effort!r}")
-    if not 0 <= number <= MAX_EFFORT:
-        raise ValueError(f"effort must be from 0 (fastest) to {MAX_EFFORT} (smallest), not {effort!r}")
-    return number
 
 
 def check_threads(threads: object) -> int:
@@ -686,31 +670,27 @@ def _inflate(data: bytes, length: int, name: str) -> bytes:
 
 
 def pack_metadata(metadata: Metadata, mode: str) -> bytes:
-    """Check what is given and frame it as chunks."""
-    payloads = {tag: _pack_bytes(name, metadata[name]) for name, tag in BYTES.items() if name in metadata}
+    """Frame what is given as chunks."""
+    payloads = {tag: _pack_bytes(metadata[name]) for name, tag in BYTES.items() if name in metadata}
     if "dpi" in metadata:
-        payloads[container.DPI] = struct.pack(">2d", *_check_dpi(metadata["dpi"]))
+        payloads[container.DPI] = struct.pack(">2d", *metadata["dpi"])
     if "transparency" in metadata:
         payloads[container.TRANSPARENCY] = _pack_transparency(metadata["transparency"], mode)
     if "rdo" in metadata:
-        payloads[container.RDO] = struct.pack(">f", max(_check_rdo(metadata["rdo"]), _LEAST_SINGLE))
+        payloads[container.RDO] = struct.pack(">f", max(metadata["rdo"], _LEAST_SINGLE))
     if metadata.get("options"):
         payloads[container.OPTIONS] = metadata["options"]
     return b"".join(container.pack_chunk(tag, payload) for tag, payload in payloads.items())
 
 
-def _pack_bytes(name: str, value: object) -> bytes:
+def _pack_bytes(value: bytes) -> bytes:
     """Return a length and so many bytes, deflated if that is shorter."""
-    if not isinstance(value, (bytes, bytearray)):
-        raise TypeError(f"{name} must be bytes, not {type(value).__name__}")
-    if len(value) > container.MAX_METADATA:
-        raise ValueError(f"{name} is {len(value)} bytes long; at most {container.MAX_METADATA} are possible")
-    value = bytes(value)
     stored = min(value, _deflate(value, 9), key=len)
     return container.pack_varint(len(value)) + stored
 
 
-def _check_dpi(dpi: object) -> tuple[float, float]:
+def check_dpi(dpi: object) -> tuple[float, float]:
+    """Return a resolution as two floats, or raise what is wrong with it."""
     try:
         if isinstance(dpi, (str, bytes)):
             raise TypeError("digits are no pair")
@@ -789,7 +769,7 @@ def _parse_rdo(payload: bytes) -> float:
 
 def _parse_dpi(payload: bytes) -> tuple[float, float]:
     try:
-        return _check_dpi(struct.unpack(">2d", payload))
+        return check_dpi(struct.unpack(">2d", payload))
     except (struct.error, ValueError) as error:
         raise FormatError("metadata-value", f"chunk 'd' does not hold a resolution: {error}") from error
 

@@ -32,6 +32,7 @@ from .container import Reader
 from .extras import needed
 from .indexed import Array, Indexed
 from .likeness import percentage
+from .options import SaveOptions
 from .preview import Preview, psnr
 
 Picture = Array | Image.Image | str | PathLike[str]
@@ -196,7 +197,7 @@ class Explorer:
         self._disable()
         self._status.value = ""
         if not self.quality.value:
-            step = self._preview.step(**{"rdo": 0.0, "dither": 0.0, **self.options})
+            step = self._preview.step(**self.options)
             self._show(step.indexed, step.indexed, step.length, step.psnr, about=True)
         else:  # a search, of which there is no preview
             self._figures.value = _figures({"Searching": "for the fewest bytes &hellip;"}, about=True)
@@ -234,7 +235,7 @@ class Explorer:
             if generation != self._generation or self._data is not None:
                 return
             image = self._source.image
-            data = saving.encode_image(image, self.options)
+            data = saving.encode_image(image, SaveOptions.of(self.options))
             reader = Reader(BytesIO(data))
             indexed = codec.decode(reader, codec.read_header(reader))
             quality = psnr(image, indexed.expand())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import colours, metrics, saving
+from . import colours, convert, metrics
 from .extras import needed
 from .indexed import Array
 
@@ -66,7 +66,7 @@ def comparison(
         If the pictures do not compare.
     """
     error = metrics.error_map(original, compressed)
-    pictures = [saving.pixels_of(picture) for picture in (original, compressed)]
+    pictures = [convert.pixels_of(picture) for picture in (original, compressed)]
     width, height = _panel_size(*error.shape)
     whole = (3 * width + 4 * _GAP + 2 * _CAPTION, height + 2 * _CAPTION + _SWATCH + _GAP)
     figure = figure or needed("matplotlib.figure", "plots").Figure()

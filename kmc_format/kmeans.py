@@ -10,8 +10,8 @@ what cannot be seen costs nothing. All that decides a label is integer arithmeti
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, SupportsFloat
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,53 +28,30 @@ from .clustering import (
     settle,
     squared_distance,
 )
-from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype
+from .indexed import MAX_K, Array, Indexed, Kind, as_int, label_dtype
+from .options import DEFAULT_K, DEFAULTS, SaveOptions
+from .pixels import check_pixels, common_kind, kind_of
 
-DEFAULT_K = 256
-
-Colour = int | Sequence[int]
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
 _MOST_COLOURS = 2**20  # to cluster, and to look at together
 _FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
-_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
 _LEVELS = np.arange(256, dtype=np.uint8)
 _APART = 2**19  # farther than any two colours are, errors included
 _CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 
 
-def quantize(
-    pixels: Array,
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
-    codebook: Array | None = None,
-    dither: float = 0.0,
-    palette: bool = False,
-) -> Indexed:
-    """Reduce pixels to at most k colours.
+def quantize(pixels: Array, options: SaveOptions = DEFAULTS, *, palette: bool = False) -> Indexed:
+    """Reduce pixels to a number of colours.
 
     Parameters
     ----------
     pixels : ndarray, shape (height, width) or (height, width, channels)
         bool, uint8, or wider integers that fit 16 bits unsigned or 32 bits signed; uint8 also
         with 1 to 4 channels: grey; grey, alpha; RGB; RGBA.
-    k : int, optional
-        Number of colours, 1 to 65,536; 256 by default. Wider integers are labels or
-        measurements, so by default they are kept exactly, up to 65,536 distinct values.
-    random_state : int
-        Seed for K-Means, 0 to 2**32 - 1.
-    space : str
-        ``"srgb"`` or ``"oklab"``: where distance is measured. Integers wider than 8 bits have none.
-    keep : iterable of int or of sequences of int, optional
-        Colours that are entries of the codebook, and that pixels of just these colours get.
-    codebook : ndarray, shape (k, channels), or of one channel (k,), optional
-        Take these entries, in this order, instead of finding some. The picture gets colour or
-        alpha where the codebook has it.
-    dither : float
-        Strength of Floyd-Steinberg error diffusion, 0 to 1; a picture that is exact is left alone.
+    options : SaveOptions
+        Of which `k`, `random_state`, `space`, `keep`, `codebook` and `dither` matter. Wider integers are
+        labels or measurements, so without k they are kept exactly, up to 65,536 distinct values.
     palette : bool
         Make a palette image (mode P) of RGB or RGBA pixels; k is then at most 256.
 
@@ -88,12 +65,10 @@ def quantize(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be.
+        If the pixels are no picture, or one that the options are not for.
     """
-    strength = check_dither(dither)
-    task, pixels = prepare(
-        pixels, k, random_state=random_state, space=space, keep=keep, codebook=codebook, palette=palette
-    )
+    task, pixels = prepare(pixels, options, palette=palette)
+    strength = strength_of(options)
     if strength and task.kind.dtype == "int32":
         raise ValueError("dither is for colours; a picture of mode I holds labels or measurements")
     histogram = colours.histogram(pixels)
@@ -113,50 +88,44 @@ class Task(NamedTuple):
     opaque: bool = False  # whether that has no alpha
 
 
-def prepare(
-    pixels: Array,
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
-    codebook: Array | None = None,
-    palette: bool = False,
-) -> tuple[Task, Array]:
-    """Check the arguments of `quantize`; return them, and the pixels, shape (height, width, channels)."""
+def prepare(pixels: Array, options: SaveOptions, *, palette: bool = False) -> tuple[Task, Array]:
+    """Return the task that options are for pixels, and these, shape (height, width, channels)."""
     pixels = np.asarray(pixels)
-    kind = kind_of(pixels.shape, pixels.dtype)
-    task = plan(
-        kind, k, random_state=random_state, space=space, keep=keep, codebook=codebook, palette=palette
-    )
+    task = plan(kind_of(pixels.shape, pixels.dtype), options, palette=palette)
     return task, fit(task, pixels)
 
 
-def plan(
-    kind: Kind,
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Colour] | None = None,
-    codebook: Array | None = None,
-    palette: bool = False,
-) -> Task:
-    """Check the arguments of `quantize`, for pixels that are not there yet; `fit` is for these."""
-    seed = check_random_state(random_state)
-    check_space(space)
-    _check_space_of(kind, space)
-    if codebook is not None:
-        if k is not None:
-            raise ValueError(f"k={k!r} and codebook contradict each other: a codebook has its own k")
-        if keep is not None:
-            raise ValueError("keep and codebook contradict each other: put the colours in the codebook")
-        given = _check_codebook(codebook, kind)
+def plan(kind: Kind, options: SaveOptions, *, palette: bool = False) -> Task:
+    """Return the task that options are for a kind of picture; `fit` is for its pixels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If such a picture cannot have the space, the colours of `keep`, or the codebook.
+    """
+    space, seed = options.space, options.random_state
+    if kind.dtype != "uint8" and space != "srgb":
+        raise ValueError(f"space={space!r} is for colours; a picture of mode {kind.mode} holds integers")
+    if options.codebook is not None:
+        given = _entries_of(options.codebook, kind)
         opaque = not colours.has_alpha(Kind("", kind.dtype, given.shape[1]))
         kind, entries = _meet(kind, given, palette)
         return Task(kind, space, seed, len(entries), True, np.empty(0, np.uint32), entries, opaque)
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
-    return _free_task(kind, k, seed, space, keep)
+    k = min(most_colours(options.k, kind), 256 if kind.mode == "P" else MAX_K)
+    return Task(kind, space, seed, k, options.k is not None, _kept(options.keep, kind, k), None)
+
+
+def strength_of(options: SaveOptions) -> int:
+    """Return the strength of dithering, up to `_core.FULL_STRENGTH`."""
+    return round(options.dither * _core.FULL_STRENGTH)
+
+
+def most_colours(k: int | None, kind: Kind) -> int:
+    """Return the number of colours that the option k asks for, or what there is without."""
+    if k is None:
+        return DEFAULT_K if kind.dtype == "uint8" else MAX_K
+    return k
 
 
 def fit(task: Task, pixels: Array) -> Array:
@@ -185,84 +154,19 @@ def fit(task: Task, pixels: Array) -> Array:
     return colours.widen(pixels, task.kind.channels)
 
 
-def _free_task(kind: Kind, k: int | None, seed: int, space: str, keep: Iterable[Colour] | None) -> Task:
-    """Return the task of finding a codebook, with the options k and keep checked."""
-    count = min(check_k(k, kind.mode), 256 if kind.mode == "P" else MAX_K)
-    return Task(kind, space, seed, count, k is not None, _check_keep(keep, kind, count), None)
-
-
-def distinct_colours(pixels: Array) -> Array:
-    """Return the colours of a picture in ascending order, shape (n, channels), if they make a codebook."""
-    kind, pixels = check_pixels(pixels)
-    found = colours.histogram(pixels).colours
-    if len(found) > MAX_K:
-        raise ValueError(f"an image used as codebook has at most {MAX_K} distinct colours, not {len(found)}")
-    return colours.unpack(found, kind)
-
-
-def missing_colours(entries: Array, keep: Iterable[Colour] | None, k: int) -> Array:
+def missing_colours(entries: Array, keep: tuple[Any, ...] | None, k: int) -> Array:
     """Return the colours of the option keep that are not among entries of 3 or 4 channels."""
     kind = Kind("P", "uint8", entries.shape[1])
-    kept = _check_keep(keep, kind, k)
+    kept = _kept(keep, kind, k)
     return colours.unpack(np.setdiff1d(kept, colours.pack(entries)), kind)
 
 
-# --- Options ------------------------------------------------------------------------------------
+# --- Options, for a kind of picture -----------------------------------------------------------------
 
 
-def check_k(k: object, mode: str) -> int:
-    """Return the number of colours that the option k asks for, or the default for a mode."""
-    if k is None:
-        return MAX_K if mode.startswith("I") else DEFAULT_K
-    count = as_int(k)
-    if count is None or isinstance(k, bool):
-        raise TypeError(f"k must be an int, not {k!r}")
-    if not 1 <= count <= MAX_K:
-        raise ValueError(f"k must be from 1 to {MAX_K}, not {count}")
-    return count
-
-
-def check_random_state(random_state: object) -> int:
-    """Return the seed that the option random_state gives."""
-    seed = as_int(random_state)
-    if seed is None:
-        raise TypeError(f"random_state must be an int, not {random_state!r}")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"random_state must be from 0 to {2**32 - 1}, not {seed}")
-    return seed
-
-
-def check_space(space: object) -> None:
-    """Raise unless the option space names a colour space."""
-    if space not in colours.SPACES:
-        raise ValueError(f"space must be one of {', '.join(map(repr, colours.SPACES))}, not {space!r}")
-
-
-def check_dither(dither: object) -> int:
-    """Return the strength of dithering that the option dither gives, up to `_core.FULL_STRENGTH`."""
-    strength = as_float(dither)
-    if strength is None:
-        raise TypeError(f"dither must be a float from 0 to 1, not {dither!r}")
-    if not 0 <= strength <= 1:
-        raise ValueError(f"dither must be from 0 to 1, not {dither!r}")
-    return round(strength * _core.FULL_STRENGTH)
-
-
-def as_float(value: object) -> float | None:
-    """Return what is a number as float; NumPy's arrays only look like one."""
-    try:
-        return float(value) if isinstance(value, SupportsFloat) else None
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _check_keep(keep: Iterable[Colour] | None, kind: Kind, count: int) -> Array:
-    """Return the colours that the option keep gives, packed, in ascending order."""
-    if keep is None:
-        keep = []
-    if isinstance(keep, (str, bytes, bytearray)) or not isinstance(keep, Iterable):
-        raise TypeError(f"keep must be a list of colours, not {keep!r}")
-    rows = [_check_colour(colour, kind) for colour in keep]
+def _kept(keep: tuple[Any, ...] | None, kind: Kind, count: int) -> Array:
+    """Return the colours of the option keep, packed, in ascending order."""
+    rows = [_check_colour(colour, kind) for colour in keep or ()]
     kept: Array = np.unique(colours.pack(np.array(rows, kind.dtype).reshape(-1, kind.channels)))
     if len(kept) > count:
         raise ValueError(f"keep must have at most k={count} colours, not {len(kept)}")
@@ -293,21 +197,9 @@ def _check_colour(colour: object, kind: Kind) -> list[int]:
     raise ValueError(f"keep has {colour!r}, which a picture of mode {kind.mode} cannot hold")
 
 
-def _check_space_of(kind: Kind, space: str) -> None:
-    """Raise if a space of colours is given for a picture that has none."""
-    if kind.dtype != "uint8" and space != "srgb":
-        raise ValueError(f"space={space!r} is for colours; a picture of mode {kind.mode} holds integers")
-
-
-def _check_codebook(codebook: Array, kind: Kind) -> Array:
-    """Return the entries that the option codebook gives, shape (k, channels), for a kind of picture."""
-    entries = np.asarray(codebook)
-    if entries.ndim == 1:
-        entries = entries[:, None]
-    if entries.ndim != 2 or not entries.size or entries.shape[1] > 4:
-        raise ValueError(f"codebook must have shape (k, 1 to 4), not {np.shape(codebook)}")
-    if entries.dtype.kind not in "ui":
-        raise TypeError(f"codebook must be integers, not {entries.dtype}")
+def _entries_of(codebook: Array, kind: Kind) -> Array:
+    """Return the entries of the option codebook, shape (k, channels), for a kind of picture."""
+    entries = codebook[:, None] if codebook.ndim == 1 else codebook
     limits = np.iinfo(kind.dtype)
     if int(entries.min()) < limits.min or int(entries.max()) > limits.max:
         raise ValueError(
@@ -327,51 +219,6 @@ def _without_equals(entries: Array) -> Array:
     """Leave out entries that are equal to an earlier one, as no pixel would get them."""
     _, first = np.unique(entries, axis=0, return_index=True)
     return entries[np.sort(first)]
-
-
-def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:
-    """Return the kind of picture that an array of a shape and dtype is."""
-    if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] > 4):
-        raise ValueError(
-            f"pixels must have shape (height, width) or (height, width, 1 to 4), none 0, not {shape}"
-        )
-    channels = shape[2] if len(shape) == 3 else 1
-    if dtype.kind == "b" and channels == 1:
-        return KINDS[0]
-    if dtype.kind not in "ui" or (channels > 1 and dtype != np.uint8):
-        raise TypeError(
-            "pixels must be bool, uint8 (1 to 4 channels) or integers (one channel),"
-            f" not {dtype} with {channels}"
-        )
-    stored = dtype.newbyteorder("=") if dtype.newbyteorder("=") in _STORED else np.dtype(np.int32)
-    mode = {1: {1: "L", 2: "I;16", 4: "I"}[stored.itemsize], 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-    return Kind(mode, stored.name, channels)
-
-
-def check_pixels(pixels: Array) -> tuple[Kind, Array]:
-    """Return the kind of picture an array is, and the array as (height, width, channels) of that kind."""
-    pixels = np.asarray(pixels)
-    kind = kind_of(pixels.shape, pixels.dtype)
-    pixels = pixels.reshape(*pixels.shape[:2], kind.channels)
-    if kind.mode == "1":
-        return kind, np.ascontiguousarray(pixels) * np.uint8(255)
-    limits = np.iinfo(kind.dtype)
-    if not np.can_cast(pixels.dtype, kind.dtype) and (
-        int(pixels.min()) < limits.min or int(pixels.max()) > limits.max
-    ):
-        raise ValueError(f"pixels must be from {limits.min} to {limits.max}, the range of {kind.dtype}")
-    return kind, np.ascontiguousarray(pixels, kind.dtype)
-
-
-def common_kind(kinds: Iterable[Kind]) -> Kind:
-    """Return the kind of picture that holds all of several exactly."""
-    dtypes = {kind.dtype for kind in kinds}
-    if len(dtypes) > 1:
-        raise ValueError(f"pictures of {' and '.join(sorted(dtypes))} cannot share a codebook")
-    if dtypes != {"uint8"}:
-        return next(iter(kinds))
-    channels = colours.common_channels(kind.channels for kind in kinds)
-    return next(kind for kind in KINDS[1:] if kind.channels == channels)
 
 
 def _meet(kind: Kind, entries: Array, palette: bool) -> tuple[Kind, Array]:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from . import saving
+from . import convert
 from .colours import common_channels, widen
 from .extras import needed
 from .indexed import Array
@@ -203,7 +203,7 @@ def labels_changed(one: Picture, other: Picture) -> float:
 
 def _comparable(one: Picture, other: Picture) -> tuple[Array, Array]:
     """Return two pictures as arrays (height, width, channels) of one kind."""
-    first, second = (saving.pixels_of(picture) for picture in (one, other))
+    first, second = (convert.pixels_of(picture) for picture in (one, other))
     first, second = (part * np.uint8(255) if part.dtype == bool else part for part in (first, second))
     first, second = (part[:, :, None] if part.ndim == 2 else part for part in (first, second))
     first, second = (part.astype(part.dtype.newbyteorder("="), copy=False) for part in (first, second))

@@ -192,11 +192,15 @@ def save(im: Image.Image, fp: IO[bytes]) -> None:
 
     Of an animation the frame that is shown is saved, as by Pillow's PNG without ``save_all``.
     """
-    from . import saving  # which, with K-Means, is not for those who only read
+    from . import convert, saving  # which, with K-Means, are not for those who only read
+    from .options import SaveOptions
 
-    options = im.encoderinfo
-    if type(options.get("quality")) is int and options["quality"] == 0:  # which JPEG and WebP take
-        options = {**options, "quality": 1}
+    given = im.encoderinfo
+    if type(given.get("quality")) is int and given["quality"] == 0:  # which JPEG and WebP take
+        given = {**given, "quality": 1}
+    options = SaveOptions.of(given)
+    if "transparency" in given:
+        im = convert.with_transparency(im, given["transparency"])
     fp.write(saving.encode_image(im, options))
 
 

@@ -7,13 +7,15 @@ per cent worse than the one that saving finds, and of large pictures only the mi
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from . import codec, colours, kmeans, metrics, rate, saving
+from . import codec, colours, convert, kmeans, metrics, rate
 from .container import Box, Grid
 from .indexed import Array, Indexed
+from .options import DEFAULTS, SaveOptions
 
 MOST_K = 256
 
@@ -71,7 +73,7 @@ class Preview:
     """
 
     def __init__(self, picture: object) -> None:
-        task, whole = kmeans.prepare(saving.pixels_of(picture), MOST_K)
+        task, whole = kmeans.prepare(convert.pixels_of(picture), SaveOptions(k=MOST_K))
         height, width = whole.shape[:2]
         self.size = width, height
         self.partial = width * height > _WHOLE_PIXELS
@@ -92,46 +94,49 @@ class Preview:
         self._codebooks = kmeans.Codebooks(task, counted)
         self.most = min(MOST_K, len(counted.colours))
 
-    def step(self, k: int, rdo: float = 0.0, dither: float = 0.0) -> Step:
+    def step(self, k: int, **options: float) -> Step:
         """Preview the picture that saving with these options gives.
 
         Parameters
         ----------
         k : int
             1 to 256.
-        rdo, dither : float
-            As for `kmc_format.quantize`; one of them is 0.
+        **options
+            `rdo` or `dither`, as for `kmc_format.quantize`.
 
         Raises
         ------
         TypeError, ValueError
             If an argument is not what it should be.
         """
-        goal = rate.check_goal(rdo=rdo, dither=dither)
         self.check_k(k)
+        asked = SaveOptions.of(options)
         entries, kept = self._codebooks.find(k)
-        if goal is None:
-            indexed = self._labelled(entries, kept, kmeans.check_dither(dither))
+        if asked.rdo:
+            asked = replace(asked, tile=(self._bands.tile_width, self._bands.tile_height))
+            indexed, _ = rate.estimate(self._task, self._histogram, entries, kept, asked)
         else:
-            coding = {"tile": (self._bands.tile_width, self._bands.tile_height)}
-            indexed, _ = rate.estimate(self._task, self._histogram, entries, kept, goal.rdo, coding=coding)
+            indexed = self._labelled(entries, kept, kmeans.strength_of(asked))
         scale = self.size[0] * self.size[1] / self._histogram.numbers.size
         return Step(indexed, round(self._length(indexed) * scale), psnr(self.pixels, indexed.expand()))
 
     def check_k(self, k: int) -> None:
         """Raise unless there are previews of k colours."""
-        if kmeans.check_k(k, self._task.kind.mode) > MOST_K:
+        if (SaveOptions.of({"k": k}).k or 0) > MOST_K:
             raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
 
     def _length(self, indexed: Indexed) -> float:
         """Return how many bytes a file has: exactly where that is quickly told."""
         if self._histogram.numbers.size < _THREAD_PIXELS or indexed.k <= _QUICK_K:
-            return len(codec.encode(indexed))
-        return codec.estimate_labels(indexed, self._threads) + self._front(indexed)
+            return self._exactly(indexed)
+        return codec.estimate_labels(indexed, DEFAULTS.effort, self._threads) + self._front(indexed)
+
+    def _exactly(self, indexed: Indexed) -> int:
+        return len(codec.encode(indexed, DEFAULTS.layout(indexed.size)))
 
     def _front(self, indexed: Indexed) -> int:
         """Return how many bytes a file has beside the labels."""
-        return len(codec.encode(Indexed(indexed.codebook, np.zeros((1, 1), int), indexed.mode)))
+        return self._exactly(Indexed(indexed.codebook, np.zeros((1, 1), int), indexed.mode))
 
     def _labelled(self, entries: Array, kept: Array, strength: int) -> Indexed:
         """Label the picture as `kmeans.label` does, but for dithering, which starts anew in each band."""

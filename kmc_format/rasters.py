@@ -30,18 +30,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import UnsupportedOperation
 from os import PathLike
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 from PIL import Image
 
-from . import codec, colours, container, kmeans, saving
+from . import codec, colours, container, kmeans
 from .codec import Header
 from .container import Grid, Reader
 from .extras import needed
 from .files import naming
 from .indexed import Array, label_dtype
-from .options import check_names
+from .options import OPTIONS, MoreOptions, SaveOptions, check_names
+from .pixels import kind_of
 from .remote import whole
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 # What to compute, in groups, to the results of one after the other.
 Compute = Callable[[Iterable[list[Any]]], Iterator[Any]]
 
-_WHOLE = {"dither": saving.QUANTIZING["dither"], **saving.RATING}  # options that need all pixels at once
+_WHOLE = ("dither", "rdo", "quality", "max_bytes", "max_error")  # options that need all pixels at once
 _BLOCK_SIDE = 1024  # of blocks of tiles, about: what one task codes
 _CHUNK_BYTES = 2**23  # of what is no Dask array, read at once
 _MOST_COLOURS = 2**24
@@ -66,18 +67,8 @@ def save_array(
     path: str | PathLike[str],
     k: int | None = None,
     *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[Any] | None = None,
-    codebook: Any = None,
-    effort: int = codec.DEFAULT_EFFORT,
-    tile: int | tuple[int, int] | None = None,
-    icc_profile: bytes | None = None,
-    exif: bytes | Image.Exif | None = None,
-    xmp: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
     client: distributed.Client | str | None = None,
-    **options: Any,
+    **options: Unpack[MoreOptions],
 ) -> None:
     """Write a Dask array as a KMC file: the bytes that `kmc_format.encode` gives for all of its pixels.
 
@@ -95,9 +86,9 @@ def save_array(
         A path, or a URL that fsspec knows (``s3://...``). The file has the name when it is whole, and
         not before. Of a run that was killed a file ``.NAME.*.tmp`` beside it is left, which may be
         deleted; another run starts from the beginning.
-    k, random_state, space, keep, codebook, effort, tile, icc_profile, exif, xmp, dpi
+    k, **options
         As for `kmc_format.encode`. Its `dither`, `rdo`, `quality`, `max_bytes` and `max_error` are not
-        for pictures in parts.
+        for pictures in parts, and `threads` is for `client` to say.
     client : distributed.Client or str, optional
         Where to compute, or the address of a scheduler (``tcp://...``). By default the active client, or
         else Dask's scheduler of the moment, which is threads of this process.
@@ -127,22 +118,19 @@ def save_array(
     """
     if not isinstance(path, (str, PathLike)):
         raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
-    _refuse(options)
+    asked = _asked(k, options)
     source = _as_dask(array)
-    kind = kmeans.kind_of(source.shape, source.dtype)
+    kind = kind_of(source.shape, source.dtype)
     size = source.shape[1], source.shape[0]
-    effort, tile_size, _ = codec.check_options(size, effort=effort, tile=tile)
-    quantizing = {"k": k, "random_state": random_state, "space": space, "keep": keep, "codebook": codebook}
-    task = kmeans.plan(kind, **saving.quantizing_options(quantizing))
-    given = saving.given_metadata({"icc_profile": icc_profile, "exif": exif, "xmp": xmp, "dpi": dpi})
-    metadata = codec.pack_metadata(given, task.kind.mode)
-    grid = Grid(*size, *tile_size)
+    grid, effort, _ = asked.layout(size)
+    task = kmeans.plan(kind, asked)
+    metadata = codec.pack_metadata(asked.metadata, task.kind.mode)
     with _computing(client) as (compute, threads), whole(os.fspath(path)) as file:
         if not file.seekable():
             raise UnsupportedOperation(
                 "save_array needs a file that can seek; encode gives the bytes for a pipe"
             )
-        job = Job(task, *_find_codebook(source, task, compute), effort, tile_size)
+        job = Job(task, *_find_codebook(source, task, compute), effort, (grid.tile_width, grid.tile_height))
         front = codec.pack_front(grid, task.kind, job.entries) + metadata
         _write(file, os.fspath(path), front, grid, _tiles(source, job, grid, compute, threads))
 
@@ -236,14 +224,15 @@ class _Mapped:
         return np.array(np.memmap(name, self.dtype, "r", offset, self.shape, order)[part])  # type: ignore[call-overload]
 
 
-def _refuse(options: Mapping[str, object]) -> None:
-    """Raise for options that are not among the arguments."""
-    check_names("save_array", options, ("client",))
-    for name, value in options.items():
-        if name not in _WHOLE:  # threads, which is for the scheduler to say
-            raise TypeError(f"save_array() got an unexpected keyword argument {name!r}")
-        if value is not None and value != _WHOLE[name]:
-            raise ValueError(f"{name}={value!r} needs the whole picture at once; save_array has it in parts")
+def _asked(k: int | None, options: Mapping[str, Any]) -> SaveOptions:
+    """Return the options, checked; raise for those that are not for pictures in parts."""
+    check_names("save_array", options, ("client",), [name for name in OPTIONS if name != "threads"])
+    asked = SaveOptions.of({"k": k, **options})
+    for name in _WHOLE:
+        if asked.has(name):
+            shown = asked.shown(name)
+            raise ValueError(f"{shown} needs the whole picture at once; save_array has it in parts")
+    return asked
 
 
 def _as_dask(array: Any) -> Any:

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from . import _core, codec, colours, kmeans, yardstick
 from .clustering import squared_distance
 from .container import Box, Grid
-from .indexed import Array, Indexed, as_int
+from .indexed import Array, Indexed
 from .kmeans import Task
+from .options import DEFAULT_K, SaveOptions
+
+Size = Callable[[Indexed, float], int]  # tells the bytes of a file, for a picture and the `rdo` it tells
 
 _ROUNDS = 3  # of choosing labels and fitting the codebook to them
 _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
@@ -56,7 +59,6 @@ _LAST_RDOS = tuple(2.0**-n for n in range(7))  # and what is tried after these
 _FINE_LADDER = (*range(5, 90, 5), *range(90, 100))  # the same for large pictures, where each step costs bytes
 # The similarity beside JPEG's that may lack; in small smooth pictures JPEG libraries differ by up to 0.003.
 _SHORTFALL, _SMALL_SHORTFALL = 0.018 * yardstick.PERFECT, 0.015 * yardstick.PERFECT
-_PLAIN_K = kmeans.DEFAULT_K
 _QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
 _LEAST_RDO, _MOST_RDO = 2.0**-6, codec.MAX_RDO
 _COLOURS_POWER = 0.8  # of rdo, to which numbers of colours are about in inverse proportion
@@ -77,87 +79,7 @@ _THREAD_PIXELS = 2**16  # from so many, labels are chosen in threads, which take
 _FAR = 3.0  # the farthest step, in logarithms of rdo
 
 
-class Goal(NamedTuple):
-    """What the options ask for besides a number of colours."""
-
-    rdo: float = 0.0
-    quality: int | None = None
-    max_bytes: int | None = None
-    max_error: float | None = None
-
-    @property
-    def asked(self) -> dict[str, float]:
-        """What is asked for, by the names of the options."""
-        given = {name: value for name, value in self._asdict().items() if value is not None}
-        return {name: value for name, value in given.items() if name != "rdo" or value}
-
-    @property
-    def searching(self) -> bool:
-        """Whether the number of colours is searched for."""
-        return self.quality is not None or self.max_bytes is not None
-
-
 # --- Options ------------------------------------------------------------------------------------
-
-
-def check_goal(
-    *,
-    rdo: object = 0.0,
-    quality: object = None,
-    max_bytes: object = None,
-    max_error: object = None,
-    dither: object = 0.0,
-) -> Goal | None:
-    """Return what the options ask for, or None where a number of colours is all; raise what is wrong."""
-    goal = Goal(
-        _check_float(rdo, "rdo", codec.MAX_RDO),
-        None if quality is None else _check_quality(quality),
-        None if max_bytes is None else _check_max_bytes(max_bytes),
-        None if max_error is None else _check_float(max_error, "max_error", 255.0),
-    )
-    asked = goal.asked
-    if not asked:
-        return None
-    for one in ("quality", "max_bytes"):
-        if goal.rdo and one in asked:
-            raise ValueError(f"rdo={rdo!r} and {one}={asked[one]!r} contradict each other: {one} picks rdo")
-    if kmeans.check_dither(dither):
-        one, value = next(iter(asked.items()))
-        raise ValueError(
-            f"dither={dither!r} and {one}={value!r} contradict each other: dithering adds the detail that"
-            f" {one} weighs against bytes"
-        )
-    return goal
-
-
-def _check_float(value: object, name: str, most: float) -> float:
-    number = kmeans.as_float(value)
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} must be a float from 0 to {most:g}, not {value!r}")
-    if not 0 <= number <= most:
-        raise ValueError(f"{name} must be from 0 to {most:g}, not {value!r}")
-    return number
-
-
-def _check_int(value: object, name: str) -> int:
-    number = as_int(value)
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    return number
-
-
-def _check_quality(quality: object) -> int:
-    number = _check_int(quality, "quality")
-    if not 1 <= number <= 100:
-        raise ValueError(f"quality must be from 1 to 100, not {number}")
-    return number
-
-
-def _check_max_bytes(max_bytes: object) -> int:
-    number = _check_int(max_bytes, "max_bytes")
-    if number < 1:
-        raise ValueError(f"max_bytes must be 1 or more, not {number}")
-    return number
 
 
 def rdo_of(quality: int) -> float:
@@ -217,23 +139,24 @@ class _Found(NamedTuple):
     longest: int  # bytes of the longest file among this one and those of lower qualities
 
 
-def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping[str, Any]) -> _Scene:
+def _scene(task: Task, found: Array, numbers: Array, options: SaveOptions) -> _Scene:
     kind = task.kind
     if kind.dtype == "int32":
-        name = next(iter(goal.asked))
+        name = next(iter(options.weighed))
         raise ValueError(f"{name} is for colours; a picture of mode I holds labels or measurements")
     height, width = numbers.shape
-    _, tile_size, threads = codec.check_options((width, height), **coding)
+    layout = options.layout((width, height))
     points = _coordinates(colours.unpack(found, kind), task)
     unit = colours.squared_unit(kind, task.space)
-    error = goal.max_error
-    if error is None and goal.quality is not None and goal.quality < 100:
+    error = options.max_error
+    if error is None and options.quality is not None and options.quality < 100:
         error = _QUALITY_ERROR
     channels = kind.channels - colours.has_alpha(kind)
     bound = _NO_BOUND if error is None else int(error**2 * channels * unit)
-    grid = Grid(width, height, *tile_size)
     whole = colours.is_opaque(found, kind).astype(np.uint8)
-    return _Scene(task, found, points, whole, numbers, unit, bound, goal.max_error, grid, threads)
+    return _Scene(
+        task, found, points, whole, numbers, unit, bound, options.max_error, layout.grid, layout.threads
+    )
 
 
 def _are_whole(scene: _Scene, entries: Array) -> Array | None:
@@ -461,27 +384,16 @@ def _spread(scene: _Scene, far: Array) -> Array:
 
 
 def quantize(
-    pixels: Array,
-    goal: Goal,
-    *,
-    coding: Mapping[str, Any] | None = None,
-    size: Callable[[Indexed, float], int] | None = None,
-    **options: Any,
+    pixels: Array, options: SaveOptions, size: Size | None = None, *, palette: bool = False
 ) -> tuple[Indexed, float]:
-    """Reduce pixels as a goal asks.
+    """Reduce pixels as those of `SaveOptions.weighed` ask.
 
     Parameters
     ----------
-    pixels : ndarray
-        As for `kmeans.quantize`.
-    goal : Goal
-        What `check_goal` returned.
-    coding : mapping
-        The options of `codec.check_options`.
+    pixels, options, palette
+        As for `kmeans.quantize`; k is an upper limit where a quality or a size is given.
     size : callable
-        Tells how many bytes the file has; needed for `max_bytes`.
-    **options
-        Other arguments of `kmeans.prepare`; `k` is an upper limit where the goal is a quality or a size.
+        Tells how many bytes the file has; needed for `quality` and `max_bytes`.
 
     Returns
     -------
@@ -491,37 +403,37 @@ def quantize(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be, or a goal is out of reach.
+        If the pixels are no picture, or one that the options are not for, or these are out of reach.
     """
-    task, pixels = kmeans.prepare(pixels, **options)
+    task, pixels = kmeans.prepare(pixels, options, palette=palette)
     if task.kind.dtype == "uint16" and not task.given:
         raise ValueError(
-            f"{next(iter(goal.asked))} is for colours; a picture of mode I;16 holds labels or measurements:"
-            " give k too if fewer of them will do"
+            f"{next(iter(options.weighed))} is for colours; a picture of mode I;16 holds labels or"
+            " measurements: give k too if fewer of them will do"
         )
-    if goal.searching:
+    if options.searching:
         task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
     histogram = colours.histogram(pixels)
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, goal, coding or {})
+    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, options)
 
     def find(k: int) -> _Book:
-        entries, kept = kmeans.find_codebook(task, histogram, k, rough=goal.searching)
+        entries, kept = kmeans.find_codebook(task, histogram, k, rough=options.searching)
         return _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
 
     def picture(fit: _Fit) -> Indexed:
         return _picture(scene, fit)
 
-    search = _Search(scene, find, picture, _SEARCH_ROUNDS if goal.searching else _ROUNDS)
-    if goal.quality is None:
-        return search.run(goal, size)
+    search = _Search(scene, find, picture, _SEARCH_ROUNDS if options.searching else _ROUNDS)
+    if options.quality is None:
+        return search.run(options.rdo, options.max_bytes, size)
 
     def plain(k: int) -> Indexed:
         return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram, k))
 
-    numbers = [min(_PLAIN_K, task.k)]
+    numbers = [min(DEFAULT_K, task.k)]
     if len(histogram.colours) <= task.k:
         numbers.append(len(histogram.colours))
-    return search.run_quality(goal, size, [functools.partial(plain, k) for k in numbers])
+    return search.run_quality(options, size, [functools.partial(plain, k) for k in numbers])
 
 
 def estimate(
@@ -529,9 +441,7 @@ def estimate(
     histogram: colours.Histogram,
     entries: Array,
     kept: Array,
-    rdo: float,
-    *,
-    coding: Mapping[str, Any] | None = None,
+    options: SaveOptions,
 ) -> tuple[Indexed, float]:
     """Choose labels, and fit a codebook to them, in one round: for a preview of what `quantize` gives.
 
@@ -541,31 +451,22 @@ def estimate(
         As for `kmeans.find_codebook`.
     entries, kept
         What that returned.
-    rdo : float
-        Above 0.
-    coding : mapping
-        The options of `codec.check_options`.
+    options : SaveOptions
+        With an `rdo` above 0.
 
     Returns
     -------
     Indexed, float
         The picture, and how many bytes its labels take, about.
     """
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, Goal(rdo), coding or {})
+    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, options)
     book = _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
-    fit = _minimise(scene, book, rdo, 1)
+    fit = _minimise(scene, book, options.rdo, 1)
     return _picture(scene, fit), fit.length
 
 
-def relabel(
-    indexed: Indexed,
-    seen: Array,
-    goal: Goal,
-    *,
-    coding: Mapping[str, Any] | None = None,
-    size: Callable[[Indexed, float], int] | None = None,
-) -> tuple[Indexed, float]:
-    """Choose other labels for a palette image, as a goal asks; the palette, which is `seen` so, stays.
+def relabel(indexed: Indexed, seen: Array, options: SaveOptions, size: Size) -> tuple[Indexed, float]:
+    """Choose other labels for a palette image, as options ask; the palette, which is `seen` so, stays.
 
     A label that looks like another one in use is left alone, as its meaning must be elsewhere.
     """
@@ -573,7 +474,7 @@ def relabel(
     none = np.empty(0, np.uint32)
     task = Task(kind, "srgb", 0, indexed.k, True, none, seen)
     found, numbers = colours.pack(seen), indexed.labels.astype(np.uint32)
-    scene = _scene(task, found, numbers, goal, coding or {})
+    scene = _scene(task, found, numbers, options)
     every = np.arange(indexed.k, dtype=np.int32)
     _, same, counts = np.unique(found[np.unique(numbers)], return_inverse=True, return_counts=True)
     pinned = colours.is_clear(found) if kind.channels == 4 else np.zeros(len(found), bool)
@@ -584,9 +485,9 @@ def relabel(
         return Indexed(indexed.codebook, fit.labels, "P")
 
     search = _Search(scene, lambda k: book, picture, _SEARCH_ROUNDS)
-    return (
-        search.run(goal, size) if goal.quality is None else search.run_quality(goal, size, [lambda: indexed])
-    )
+    if options.quality is None:
+        return search.run(options.rdo, options.max_bytes, size)
+    return search.run_quality(options, size, [lambda: indexed])
 
 
 def _picture(scene: _Scene, fit: _Fit) -> Indexed:
@@ -621,34 +522,32 @@ class _Search:
         powers = [1 << n for n in range(17) if least < 1 << n < most]
         self.sizes = [most] if task.fixed is not None else sorted({least, *powers, most})
 
-    def run(self, goal: Goal, size: Callable[[Indexed, float], int] | None) -> tuple[Indexed, float]:
-        """Return the picture that meets a goal, and the `rdo` it was chosen by."""
-        rdo = goal.rdo
-        if goal.max_bytes is not None and size is not None:
-            budget = goal.max_bytes
+    def run(self, rdo: float, budget: int | None, size: Size | None) -> tuple[Indexed, float]:
+        """Return the best picture, within a budget if there is one, and the `rdo` it was chosen by."""
+        if budget is not None and size is not None:
             fit, rdo = self.fit_bytes(rdo, budget, lambda fit, rdo: size(self.picture(fit), rdo))
         else:
             fit = self.fit(self.sizes[-1], rdo)
         return self.picture(fit), rdo
 
     def run_quality(
-        self, goal: Goal, size: Callable[[Indexed, float], int] | None, others: list[Callable[[], Indexed]]
+        self, options: SaveOptions, size: Size | None, others: list[Callable[[], Indexed]]
     ) -> tuple[Indexed, float]:
         """Return the picture of a quality, or another one that is better and no larger.
 
         The others are in order of their error, the largest first.
         """
-        assert goal.quality is not None
+        assert options.quality is not None
         assert size is not None
-        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo))
+        found = self.fit_quality(options.quality, lambda fit, rdo: size(self.picture(fit), rdo))
         picture, rdo, length = self.picture(found.fit), found.rdo, size(self.picture(found.fit), found.rdo)
         for other in others:
             plain = other()
             if self.error_of(plain) <= found.error and (plain_length := size(plain, 0.0)) <= found.longest:
                 picture, rdo, length = plain, 0.0, plain_length
-        if goal.max_bytes is None or length <= goal.max_bytes:
+        if options.max_bytes is None or length <= options.max_bytes:
             return picture, rdo
-        return self.run(goal._replace(rdo=rdo_of(goal.quality)), size)
+        return self.run(rdo_of(options.quality), options.max_bytes, size)
 
     def error_of(self, picture: Indexed) -> float:
         """Return the sum of squared errors of a picture; infinity where one is beyond the bound."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 from PIL import Image
 
-from . import codec, container, kmeans, metrics, saving
+from . import codec, container, convert, kmeans, metrics, saving
 from .colours import widen
 from .container import Reader
 from .indexed import Array, Indexed
 from .likeness import percentage
-from .options import SaveOptions, check_names
+from .options import GivenOptions, SaveOptions, check_names
+from .pixels import distinct_colours
 from .remote import located
 
 Source = str | PathLike[str] | Image.Image | Array | Indexed
@@ -162,7 +163,9 @@ class Comparison(NamedTuple):
     numbers: dict[str, Any]
 
 
-def compare(original: Source, compressed: Source | None = None, **options: Unpack[SaveOptions]) -> Comparison:
+def compare(
+    original: Source, compressed: Source | None = None, **options: Unpack[GivenOptions]
+) -> Comparison:
     """Compare an image with a compressed one.
 
     Parameters
@@ -197,6 +200,11 @@ def compare(original: Source, compressed: Source | None = None, **options: Unpac
     check_names("compare", options, ("original", "compressed"))
     if compressed is not None and options:
         raise TypeError("compressed is as it is: leave it out, or the options of saving")
+    return compared(original, compressed, SaveOptions.of(options))
+
+
+def compared(original: Source, compressed: Source | None, options: SaveOptions) -> Comparison:
+    """Do as `compare` does, with options that are checked."""
     first = _side(original, "original")
     second = _side(_saved(original, options) if compressed is None else compressed, "compressed")
     size = second.size
@@ -242,7 +250,7 @@ def _side(picture: Source | io.BytesIO, name: str) -> _Side:
         path = Path(picture)
         return _opened(path, path.name)._replace(path=fspath(picture), size=path.stat().st_size)
     codebook = _codebook(picture)  # before the pixels are loaded, as those of a KMC file may change then
-    pixels = saving.pixels_of(picture)
+    pixels = convert.pixels_of(picture)
     return _Side(pixels, codebook, _labels(picture, pixels), getattr(picture, "format", None) or name, name)
 
 
@@ -261,7 +269,7 @@ def _in_bytes(side: _Side) -> str:
     return "" if side.size is None else f", {side.size:,} bytes"
 
 
-def _saved(original: Source, options: Mapping[str, Any]) -> io.BytesIO:
+def _saved(original: Source, options: SaveOptions) -> io.BytesIO:
     if isinstance(original, (str, PathLike)):
         with Image.open(original) as image:
             return io.BytesIO(saving.encode(image, options))
@@ -272,14 +280,14 @@ def _codebook(picture: Image.Image | Array | Indexed) -> Array | None:
     """Return the colours of a picture, or None where they are too many."""
     try:
         if isinstance(picture, (Image.Image, Indexed)):
-            return saving.codebook_of(picture)
-        return kmeans.distinct_colours(picture)
+            return convert.codebook_of(picture)
+        return distinct_colours(picture)
     except ValueError:
         return None
 
 
 def sweep(
-    picture: Image.Image | Array, values: Iterable[int], option: str = "k", **options: Unpack[SaveOptions]
+    picture: Image.Image | Array, values: Iterable[int], option: str = "k", **options: Unpack[GivenOptions]
 ) -> Iterator[dict[str, Any]]:
     """Encode a picture with one value of an option after the other.
 
@@ -314,25 +322,26 @@ def sweep(
     if option not in ("k", "quality"):
         raise ValueError(f"option must be 'k' or 'quality', not {option!r}")
     check_names("sweep", options, ("picture", "values", "option"))
-    saving.check_options(options)
-    return _rows(picture, values, option, options)
+    asked = SaveOptions.of(options)
+    return tried(picture, option, (asked.but({option: value}) for value in values))
 
 
-def _rows(
-    picture: Image.Image | Array, values: Iterable[int], option: str, options: Mapping[str, Any]
+def tried(
+    picture: Image.Image | Array, option: str, options: Iterable[SaveOptions]
 ) -> Iterator[dict[str, Any]]:
-    original = saving.pixels_of(picture)
+    """Yield what `sweep` does, for options that are checked, and of which one differs."""
+    original = convert.pixels_of(picture)
     _warm_up()
-    for value in values:
+    for one in options:
         start = time.perf_counter()
-        data = saving.encode(picture, {**options, option: value})
+        data = saving.encode(picture, one)
         encoded = time.perf_counter()
         reader = Reader(io.BytesIO(data))
         header = codec.read_header(reader)
         pixels = codec.decode(reader, header).expand()
         decoded = time.perf_counter()
         yield {
-            option: value,
+            option: getattr(one, option),
             "colours": header.k,
             "bytes": len(data),
             "bits_per_pixel": 8 * len(data) / math.prod(header.size),
@@ -344,4 +353,4 @@ def _rows(
 
 def _warm_up() -> None:
     """Have all imported that clustering needs, so that it does not count as the first picture's time."""
-    kmeans.quantize(np.arange(3 * 16, dtype=np.uint8).reshape(4, 4, 3), k=2)
+    kmeans.quantize(np.arange(3 * 16, dtype=np.uint8).reshape(4, 4, 3), SaveOptions(k=2))

@@ -15,6 +15,8 @@ import numpy as np
 
 from . import colours, kmeans
 from .indexed import KINDS, Array, Kind
+from .options import SaveOptions
+from .pixels import check_pixels, common_kind
 
 MOST_COLOURS = 2**22
 
@@ -32,27 +34,17 @@ class Tally(NamedTuple):
     sums: Array  # (n, 4) int64: of the channels; (0, 4) where a cell is a colour
 
 
-def train(
-    pictures: Iterable[Array],
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[kmeans.Colour] | None = None,
-) -> Array:
+def train(pictures: Iterable[Array], options: SaveOptions) -> Array:
     """Find one codebook for many pictures, as `kmeans.quantize` does for one: shape (k, channels)."""
-    kmeans.check_k(k, "RGB")
-    kmeans.check_random_state(random_state)
-    kmeans.check_space(space)
     total = merge_all(map(tally, pictures))
     if total is None:
         raise ValueError("there must be at least one picture to train a codebook on")
-    return find_codebook(total, k, random_state=random_state, space=space, keep=keep)
+    return find_codebook(total, options)
 
 
 def tally(pixels: Array) -> Tally:
     """Count the colours of a picture, an array as for `kmeans.quantize`."""
-    kind, pixels = kmeans.check_pixels(pixels)
+    kind, pixels = check_pixels(pixels)
     found, counts = colours.count(pixels)
     if kind.dtype == "uint8":
         found = colours.pack(colours.widen(colours.unpack(found, kind), 4))
@@ -69,7 +61,7 @@ def merge(tallies: Sequence[Tally], most: int = MOST_COLOURS) -> Tally:
         If they are of different integers, or of more than `most` wide ones, which have no mean.
     """
     kinds = frozenset().union(*(one.kinds for one in tallies))
-    kmeans.common_kind(kinds)
+    common_kind(kinds)
     bits = min(one.bits for one in tallies)
     parts = [_coarsen(one, bits) for one in tallies]
     columns = [np.concatenate([getattr(part, name) for part in parts]) for name in Tally._fields[2:]]
@@ -95,17 +87,10 @@ def merge_all(tallies: Iterable[Tally]) -> Tally | None:
     return merge(together) if together else None
 
 
-def find_codebook(
-    total: Tally,
-    k: int | None = None,
-    *,
-    random_state: int = 0,
-    space: str = "srgb",
-    keep: Iterable[kmeans.Colour] | None = None,
-) -> Array:
+def find_codebook(total: Tally, options: SaveOptions) -> Array:
     """Cluster the colours of a tally; return the codebook, shape (k, channels)."""
-    kind = kmeans.common_kind(total.kinds)
-    task = kmeans.plan(kind, k, random_state=random_state, space=space, keep=keep)
+    kind = common_kind(total.kinds)
+    task = kmeans.plan(kind, options)
     found = total.colours
     if kind.dtype == "uint8":
         found = colours.pack(_narrow(_means(total), kind.channels))

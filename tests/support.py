@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from kmc_format import Indexed
+from kmc_format import Indexed, codec
 from kmc_format.indexed import KINDS, Kind
+from kmc_format.options import SaveOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = sorted((ROOT / "sample_images").glob("*.png"))
@@ -29,6 +30,11 @@ def save(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, "KMC", **options)
     return file.getvalue()
+
+
+def coded(picture: Indexed, metadata: Any = None, **options: Any) -> bytes:
+    """Code a picture with any metadata, and options of `kmc_format.encode`."""
+    return codec.encode(picture, SaveOptions.of(options).layout(picture.size), metadata)
 
 
 def load(data: bytes) -> Image.Image:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from support import SAMPLES, SHARED, indexed_pictures
+from support import SAMPLES, SHARED, coded, indexed_pictures
 
 import kmc_format
 from kmc_format import Indexed, KMCError, _core, codec, container
@@ -168,9 +168,9 @@ def coding_of(data):
 @given(picture=indexed_pictures())
 @settings(max_examples=60, deadline=None)
 def test_every_effort_brings_a_picture_back_in_no_more_bytes_than_packed(picture):
-    packed = codec.encode(picture, effort=0)
+    packed = coded(picture, effort=0)
     for effort in (0, 1, 2):
-        data = codec.encode(picture, effort=effort)
+        data = coded(picture, effort=effort)
         assert kmc_format.decode(data) == picture
         assert len(data) <= len(packed)
 
@@ -179,7 +179,7 @@ def test_efforts_pay():
     with Image.open(next(path for path in SAMPLES if path.stem == "screenshot")) as image:
         picture = kmc_format.quantize(image.convert("RGB"), 32)
     for one, gain in ((kmc_format.quantize(mask()), 1), (picture, 0.95)):
-        sizes = [len(codec.encode(one, effort=effort)) for effort in (0, 1, 2)]
+        sizes = [len(coded(one, effort=effort)) for effort in (0, 1, 2)]
         assert sizes[2] <= gain * sizes[1] < 0.7 * sizes[0]
 
 
@@ -196,7 +196,7 @@ def test_the_order_of_a_palette_hardly_matters(effort):
         picture = kmc_format.quantize(image.convert("RGB").crop((0, 0, 200, 200)), 64)
     shuffle = np.random.default_rng(0).permutation(picture.k)
     shuffled = Indexed(picture.codebook[shuffle], np.argsort(shuffle)[picture.labels])
-    ordered, other = (len(codec.encode(one, effort=effort)) for one in (picture, shuffled))
+    ordered, other = (len(coded(one, effort=effort)) for one in (picture, shuffled))
     assert abs(other - ordered) < 100  # which is the codebook's share
 
 
@@ -206,7 +206,7 @@ def test_sample_images_take_fewer_bytes_with_effort(path):
         picture = kmc_format.quantize(image, 32) if image.mode != "P" else None
         if picture is None:
             picture = kmc_format.decode(kmc_format.encode(image))
-    sizes = [len(codec.encode(picture, effort=effort)) for effort in (0, 1, 2)]
+    sizes = [len(coded(picture, effort=effort)) for effort in (0, 1, 2)]
     assert sizes[2] <= sizes[1] < sizes[0]
 
 
@@ -240,9 +240,9 @@ def test_wrong_options_are_named_before_anything_is_done(option, value, error, m
 def test_bytes_and_labels_are_the_same_with_any_number_of_threads(monkeypatch):
     picture = kmc_format.quantize(np.tile(mask(400), (3, 3)))
     for effort in (0, 1, 2):
-        files = {codec.encode(picture, effort=effort, tile=300, threads=threads) for threads in (1, 2, 7)}
+        files = {coded(picture, effort=effort, tile=300, threads=threads) for threads in (1, 2, 7)}
         monkeypatch.setenv("KMC_THREADS", "3")
-        files.add(codec.encode(picture, effort=effort, tile=300))
+        files.add(coded(picture, effort=effort, tile=300))
         assert len(files) == 1
         data = files.pop()
         assert kmc_format.decode(data) == kmc_format.decode(data, threads=1) == picture

@@ -13,6 +13,7 @@ from support import SAMPLES, SHARED, load, psnr, save, smooth
 import kmc_format
 from kmc_format import Indexed, batch, colours, kmeans, options, report
 from kmc_format.clustering import best_levels
+from kmc_format.options import SaveOptions
 
 PHOTOGRAPH = np.asarray(
     Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")
@@ -542,7 +543,7 @@ def test_16_bit_codebooks_are_nearly_the_best(k, outlier):
 def test_grey_codebooks_of_two_are_the_best_of_all_pairs():
     rng = np.random.default_rng(1)
     pixels = (rng.normal(90, 40, (50, 50)).clip(0, 255)).astype(np.uint8)
-    picture = kmeans.quantize(pixels, 2)
+    picture = kmeans.quantize(pixels, SaveOptions(k=2))
     error = np.square(picture.expand().astype(int) - pixels).sum()
     values, counts = np.unique(pixels, return_counts=True)
     distance = np.square(values[:, None].astype(int) - np.arange(256))
@@ -606,10 +607,18 @@ def test_arguments_of_a_function_are_suggested_too(tmp_path):
 
 
 def test_the_options_have_types():
-    asked = inspect.signature(kmc_format.encode).parameters.keys() - {"picture"}
-    assert asked == set(options.NAMES) == typing.get_type_hints(options.SaveOptions).keys()
-    for function in (kmc_format.write, batch.encode, batch.encode_each, report.sweep, report.compare):
-        assert "Unpack[" in str(inspect.signature(function).parameters["options"].annotation)
+    assert list(options.OPTIONS) == [*typing.get_type_hints(SaveOptions)][: len(options.OPTIONS)]
+    assert set(options.OPTIONS) == typing.get_type_hints(options.GivenOptions).keys()
+    given = {
+        options.MoreOptions: (kmc_format.encode, kmc_format.write, batch.save_array),
+        options.QuantizeOptions: (kmc_format.quantize,),
+        options.ClusterOptions: (kmc_format.train_codebook, batch.train_codebook),
+        options.GivenOptions: (batch.encode, batch.encode_each, report.sweep, report.compare),
+    }
+    for type_, functions in given.items():
+        for function in functions:
+            annotation = inspect.signature(function).parameters["options"].annotation
+            assert annotation == f"Unpack[{type_.__name__}]"
 
 
 def test_pillow_ignores_what_it_does_not_know():

@@ -10,7 +10,8 @@ from PIL import Image
 from support import SAMPLES, smooth
 
 import kmc_format
-from kmc_format import kmeans, metrics, saving, training
+from kmc_format import convert, kmeans, metrics, training
+from kmc_format.options import DEFAULTS, SaveOptions
 
 
 def noise(seed, shape=(20, 30, 3), high=256):
@@ -58,16 +59,16 @@ def test_order_and_groups_do_not_matter(order, cuts, most):
 def test_colours_are_exact_where_there_is_room():
     [tally] = [training.merge([training.tally(picture)]) for picture in PICTURES[:1]]
     assert tally.bits == 8
-    found = training.find_codebook(tally, 40)
+    found = training.find_codebook(tally, SaveOptions(k=40))
     assert np.array_equal(found, kmc_format.quantize(PICTURES[0], 40).codebook)
 
 
 @pytest.mark.parametrize("most", [2**13, 2**11])
 def test_a_bound_costs_little(most):
-    [photograph] = [saving.pixels_of(path) for path in SAMPLES if path.stem == "photograph"]
+    [photograph] = [convert.pixels_of(path) for path in SAMPLES if path.stem == "photograph"]
     tally = training.merge([training.tally(photograph)], most)
     assert tally.bits < 8
-    codebook = training.find_codebook(tally, 32)
+    codebook = training.find_codebook(tally, SaveOptions(k=32))
     error = metrics.mse(photograph, kmc_format.quantize(photograph, codebook=codebook).expand())
     best = metrics.mse(photograph, kmc_format.quantize(photograph, 32).expand())
     assert error < best * 1.02
@@ -77,7 +78,7 @@ def test_means_are_those_of_the_colours():
     pixels = np.array([[[0, 0, 0], [1, 2, 3], [1, 2, 4], [255, 0, 0]]], np.uint8)
     tally = training._coarsen(training.tally(pixels), 5)
     assert tally.counts.tolist() == [3, 1]
-    assert training.find_codebook(tally, 2).tolist() == [[1, 1, 2], [255, 0, 0]]
+    assert training.find_codebook(tally, SaveOptions(k=2)).tolist() == [[1, 1, 2], [255, 0, 0]]
 
 
 def test_clear_areas_stay_clear():
@@ -85,14 +86,14 @@ def test_clear_areas_stay_clear():
     picture[:20, :, 3] = 0
     picture[20:, :, 3] |= 1
     tally = training.merge([training.tally(picture)], 300)
-    codebook = training.find_codebook(tally, 12)
+    codebook = training.find_codebook(tally, SaveOptions(k=12))
     assert [0, 0, 0, 0] in codebook.tolist()
     assert (codebook[:, 3] == 0).sum() == 1
 
 
 def test_integers_have_no_means():
     labels = np.arange(900, dtype=np.int32).reshape(30, 30)
-    assert training.find_codebook(training.merge([training.tally(labels)])).shape == (900, 1)
+    assert training.find_codebook(training.merge([training.tally(labels)]), DEFAULTS).shape == (900, 1)
     with pytest.raises(ValueError, match="more than 800 distinct values together"):
         training.merge([training.tally(labels)], 800)
 
@@ -109,12 +110,11 @@ def test_many_pictures_are_added_up_as_they_come(monkeypatch):
 
 def test_options_are_those_of_kmeans():
     pictures = [np.asarray(smooth()), np.asarray(smooth().rotate(90))]
-    found = training.train(pictures, 9, space="oklab", keep=[(1, 2, 3)], random_state=3)
+    options = SaveOptions.of({"k": 9, "space": "oklab", "keep": [(1, 2, 3)], "random_state": 3})
+    found = training.train(pictures, options)
     assert [1, 2, 3] in found.tolist()
     whole = np.concatenate([picture.reshape(1, -1, 3) for picture in pictures], axis=1)
-    assert np.array_equal(
-        found, kmeans.quantize(whole, 9, space="oklab", keep=[(1, 2, 3)], random_state=3).codebook
-    )
+    assert np.array_equal(found, kmeans.quantize(whole, options).codebook)
 
 
 def test_images_of_palettes_count_by_colour(tmp_path):

@@ -36,6 +36,7 @@ import kmc_format
 from kmc_format import Indexed, KMCError, codec, container
 from kmc_format.container import Box, Reader, pack_chunk, pack_varint
 from kmc_format.indexed import KINDS, Kind
+from kmc_format.options import SaveOptions
 
 TESTS = Path(__file__).resolve().parent.parent
 MAX_PIXELS = 2**15  # twice as many are refused: files may promise what takes long to read
@@ -150,6 +151,11 @@ def make_tile(rng: random.Random, picture: Indexed) -> Any:
     return rng.choice([None, None, rng.randint(4, 30), (rng.randint(3, 40), rng.randint(3, 40))])
 
 
+def coded(picture: Indexed, metadata: Any = None, **options: Any) -> bytes:
+    """Code a picture with any metadata, and options of `kmc_format.encode`."""
+    return codec.encode(picture, SaveOptions.of(options).layout(picture.size), metadata)
+
+
 @functools.cache
 def corpus() -> tuple[list[bytes], list[bytes]]:
     """Files to start from: small ones and large ones."""
@@ -161,7 +167,7 @@ def corpus() -> tuple[list[bytes], list[bytes]]:
                 rng = random.Random(f"corpus {n} {effort} {tile}")
                 picture = make_picture(rng, kind, 24, large=False)
                 metadata = make_metadata(rng, picture) if tile else {}
-                files.append(codec.encode(picture, effort=effort, tile=tile, metadata=metadata))
+                files.append(coded(picture, metadata, effort=effort, tile=tile))
     small: list[bytes] = []
     large: list[bytes] = []
     for data in files:
@@ -441,7 +447,7 @@ def roundtrip(rng: random.Random, tally: Tally) -> None:
     picture = make_picture(rng, rng.choice(KINDS))
     options = {"effort": rng.randrange(codec.MAX_EFFORT + 1), "tile": make_tile(rng, picture)}
     metadata = make_metadata(rng, picture) if rng.random() < 0.4 else {}
-    tally.data = data = codec.encode(picture, **options, metadata=metadata)
+    tally.data = data = coded(picture, metadata, **options)
     codebook = codec.with_alpha(picture.codebook, metadata.get("transparency"))
     expected = Indexed(codebook, picture.labels, picture.mode)
     expect(kmc_format.decode(data) == expected, "another picture")
@@ -449,7 +455,7 @@ def roundtrip(rng: random.Random, tally: Tally) -> None:
     compare(opened(data), expected)
     tally.saw(None)
     if rng.random() < 0.1:
-        expect(codec.encode(picture, **options, metadata=metadata) == data, "other bytes the second time")
+        expect(coded(picture, metadata, **options) == data, "other bytes the second time")
     if rng.random() < 0.02:
         check_threads(picture, options, metadata, data)
 
@@ -459,8 +465,8 @@ def check_threads(picture: Indexed, options: Any, metadata: Any, data: bytes) ->
     least, codec._THREAD_PIXELS = codec._THREAD_PIXELS, 0
     try:
         for threads in (1, 2):
-            coded = codec.encode(picture, **options, threads=threads, metadata=metadata)
-            expect(coded == data, f"other bytes with {threads} threads")
+            same = coded(picture, metadata, **options, threads=threads) == data
+            expect(same, f"other bytes with {threads} threads")
             decoded = kmc_format.decode(data, threads=threads)
             expect(np.array_equal(decoded.labels, picture.labels), f"other labels with {threads} threads")
     finally:

@@ -22,6 +22,7 @@ import kmc_format
 from kmc_format import Indexed, _core, codec, container
 from kmc_format.container import Reader
 from kmc_format.indexed import KINDS
+from kmc_format.options import SaveOptions
 
 FOLDER = Path(__file__).parent / "v1"
 SAMPLES = FOLDER.parent.parent.parent / "sample_images"
@@ -35,6 +36,11 @@ NAMES = {_core.DRAWN: "drawn", _core.PHOTOGRAPHIC: "photographic"}
 
 
 # --- Pictures -------------------------------------------------------------------------------------
+
+
+def file_of(picture: Indexed, metadata: Any = None, **options: Any) -> bytes:
+    """Code a picture with any metadata, and options of `kmc_format.encode`."""
+    return codec.encode(picture, SaveOptions.of(options).layout(picture.size), metadata)
 
 
 def plain_name(kind: Any) -> str:
@@ -145,7 +151,7 @@ def coded(indexed: Indexed, coding: int, options: int) -> bytes:
     order = codec.coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
     labels = _core.encode_labels(numbers, order.colours, coding, options, 16 * numbers.size + 64) or b""
-    packed = codec.encode(indexed, effort=0, tile=indexed.size)
+    packed = file_of(indexed, effort=0, tile=indexed.size)
     header = codec.read_header(Reader(io.BytesIO(packed)))
     return packed[: header.front.start] + container.pack_chunk(coding, bytes([options]) + labels)
 
@@ -160,36 +166,36 @@ def kinds() -> Iterator[tuple[str, bytes]]:
     for kind in KINDS:
         for k in (1, 2, 17, 256):
             if k <= kind.max_k and (k > 2 or kind.mode in ("1", "RGB")):
-                yield f"{plain_name(kind)}-k{k}--default", codec.encode(picture(kind, k))
+                yield f"{plain_name(kind)}-k{k}--default", file_of(picture(kind, k))
         few = picture(kind, min(60, kind.max_k))
         yield from in_codings(f"{plain_name(kind)}-k60", few, [DRAWN[0], DRAWN[7], *PHOTOGRAPHIC])
         if kind.mode != "1":
             regular = Indexed(regular_codebook(kind, 90), areas(90), kind.mode)
-            yield f"{plain_name(kind)}-k90-regular--default", codec.encode(regular)
+            yield f"{plain_name(kind)}-k90-regular--default", file_of(regular)
     for channels in (2, 3, 4):
         for k in (20, 300, 3000):
-            yield f"colours-{channels}-k{k}-ramp--default", codec.encode(smooth(channels, k))
+            yield f"colours-{channels}-k{k}-ramp--default", file_of(smooth(channels, k))
 
 
 def containers() -> Iterator[tuple[str, bytes]]:
     """Tiles, metadata, and what is packed."""
     for k in (2, 3, 16, 200, 300):
-        yield f"k{k}-areas--packed", codec.encode(picture(RGB, k), effort=0)
-        yield f"k{k}-noise--packed", codec.encode(noise(k))
+        yield f"k{k}-areas--packed", file_of(picture(RGB, k), effort=0)
+        yield f"k{k}-noise--packed", file_of(noise(k))
     profile = b"profile" * 40  # which is deflated, unlike the others
     metadata = codec.Metadata(icc_profile=profile, exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
-    yield "k9-tiles--default", codec.encode(picture(RGB, 9, (29, 23)), tile=(8, 10))
-    yield "k4-metadata--default", codec.encode(picture(RGB, 4), metadata=metadata)
-    yield "k4-rdo--default", codec.encode(picture(RGB, 4), metadata=codec.Metadata(rdo=12.5))
+    yield "k9-tiles--default", file_of(picture(RGB, 9, (29, 23)), tile=(8, 10))
+    yield "k4-metadata--default", file_of(picture(RGB, 4), metadata=metadata)
+    yield "k4-rdo--default", file_of(picture(RGB, 4), metadata=codec.Metadata(rdo=12.5))
     ids = picture(WIDE, 600, (29, 23))
-    yield "I16-k600-tiles-metadata--default", codec.encode(ids, tile=(11, 9), metadata=metadata)
+    yield "I16-k600-tiles-metadata--default", file_of(ids, tile=(11, 9), metadata=metadata)
     palette = picture(PALETTE, 30)
     for name, transparency in (("clear", 3), ("alphas", b"\x00\x80\xff\x40")):
         given = codec.Metadata(transparency=transparency)
-        yield f"P-k30-{name}--default", codec.encode(palette, metadata=given)
+        yield f"P-k30-{name}--default", file_of(palette, metadata=given)
     for effort in (1, 2):
         many = picture(RGB, 40, (61, 47), zoom=3)
-        yield f"k40-tiles--effort{effort}", codec.encode(many, effort=effort, tile=(50, 40))
+        yield f"k40-tiles--effort{effort}", file_of(many, effort=effort, tile=(50, 40))
 
 
 def shapes() -> Iterator[tuple[str, bytes]]:
