@@ -51,6 +51,7 @@ HEAVY = {
 }
 WITH_PIL = {
     *(
+        "values",
         "indexed",
         "exif",
         "convert",
