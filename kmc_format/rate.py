@@ -56,6 +56,7 @@ _LAST_RDOS = tuple(2.0**-n for n in range(7))  # and what is tried after these
 _FINE_LADDER = (*range(5, 90, 5), *range(90, 100))  # the same for large pictures, where each step costs bytes
 # The similarity beside JPEG's that may lack; in small smooth pictures JPEG libraries differ by up to 0.003.
 _SHORTFALL, _SMALL_SHORTFALL = 0.018 * yardstick.PERFECT, 0.015 * yardstick.PERFECT
+_EXACT_WORTH = 1.125  # so many times the bytes are well spent on the exact picture
 _PLAIN_K = kmeans.DEFAULT_K
 _QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
 _LEAST_RDO, _MOST_RDO = 2.0**-6, codec.MAX_RDO
@@ -634,7 +635,7 @@ class _Search:
     def run_quality(
         self, goal: Goal, size: Callable[[Indexed, float], int] | None, others: list[Callable[[], Indexed]]
     ) -> tuple[Indexed, float]:
-        """Return the picture of a quality, or another one that is better and no larger.
+        """Return the picture of a quality, or one that is better and no larger, or exact and hardly so.
 
         The others are in order of their error, the largest first.
         """
@@ -644,7 +645,9 @@ class _Search:
         picture, rdo, length = self.picture(found.fit), found.rdo, size(self.picture(found.fit), found.rdo)
         for other in others:
             plain = other()
-            if self.error_of(plain) <= found.error and (plain_length := size(plain, 0.0)) <= found.longest:
+            error = self.error_of(plain)
+            longest = found.longest * (1 if error else _EXACT_WORTH)
+            if error <= found.error and (plain_length := size(plain, 0.0)) <= longest:
                 picture, rdo, length = plain, 0.0, plain_length
         if goal.max_bytes is None or length <= goal.max_bytes:
             return picture, rdo
@@ -884,7 +887,8 @@ def _climb(cost: Callable[[int], float], at: int, count: int) -> int:
     """Return the place among so many, going from one to the next, where costs are least."""
     cost = functools.cache(cost)
     here = cost(at)
-    step = 1 if at + 1 < count and cost(at + 1) < here else -1
+    below, above = (cost(n) if 0 <= n < count else math.inf for n in (at - 1, at + 1))
+    step = 1 if above < min(here, below) else -1
     while 0 <= at + step < count and cost(at + step) < cost(at):
         at += step
     return at
