@@ -519,10 +519,8 @@ def quantize(
     def plain(k: int) -> Indexed:
         return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram, k))
 
-    numbers = [min(_PLAIN_K, task.k)]
-    if len(histogram.colours) <= task.k:
-        numbers.append(len(histogram.colours))
-    return search.run_quality(goal, size, [functools.partial(plain, k) for k in numbers])
+    exact = plain(len(histogram.colours)) if len(histogram.colours) <= task.k else None
+    return search.run_quality(goal, size, functools.partial(plain, min(_PLAIN_K, task.k)), exact)
 
 
 def estimate(
@@ -585,9 +583,9 @@ def relabel(
         return Indexed(indexed.codebook, fit.labels, "P")
 
     search = _Search(scene, lambda k: book, picture, _SEARCH_ROUNDS)
-    return (
-        search.run(goal, size) if goal.quality is None else search.run_quality(goal, size, [lambda: indexed])
-    )
+    if goal.quality is None:
+        return search.run(goal, size)
+    return search.run_quality(goal, size, lambda: indexed, indexed)
 
 
 def _picture(scene: _Scene, fit: _Fit) -> Indexed:
@@ -633,22 +631,24 @@ class _Search:
         return self.picture(fit), rdo
 
     def run_quality(
-        self, goal: Goal, size: Callable[[Indexed, float], int] | None, others: list[Callable[[], Indexed]]
+        self,
+        goal: Goal,
+        size: Callable[[Indexed, float], int] | None,
+        plain: Callable[[], Indexed],
+        exact: Indexed | None,
     ) -> tuple[Indexed, float]:
-        """Return the picture of a quality, or one that is better and no larger, or exact and hardly so.
-
-        The others are in order of their error, the largest first.
-        """
+        """Return the picture of a quality, or one that is better and no larger, or exact and hardly so."""
         assert goal.quality is not None
         assert size is not None
-        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo))
-        picture, rdo, length = self.picture(found.fit), found.rdo, size(self.picture(found.fit), found.rdo)
-        for other in others:
-            plain = other()
-            error = self.error_of(plain)
-            longest = found.longest * (1 if error else _EXACT_WORTH)
-            if error <= found.error and (plain_length := size(plain, 0.0)) <= longest:
-                picture, rdo, length = plain, 0.0, plain_length
+        least = math.inf if exact is None else size(exact, 0.0) / _EXACT_WORTH
+        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo), least)
+        if exact is not None and found.longest >= least:
+            picture, rdo, length = exact, 0.0, size(exact, 0.0)
+        else:
+            picture, rdo = self.picture(found.fit), found.rdo
+            length, other = size(picture, rdo), plain()
+            if self.error_of(other) <= found.error and (other_length := size(other, 0.0)) <= found.longest:
+                picture, rdo, length = other, 0.0, other_length
         if goal.max_bytes is None or length <= goal.max_bytes:
             return picture, rdo
         return self.run(goal._replace(rdo=rdo_of(goal.quality)), size)
@@ -660,26 +660,26 @@ class _Search:
         fit = _Fit(_Book(entries, nothing, nothing, nothing), picture.labels, 0)
         return math.inf if _is_beyond(self.scene, fit) else _squared_error(self.scene, fit)
 
-    def fit_quality(self, quality: int, size: Callable[[_Fit, float], int]) -> _Found:
-        """Return the first fit that is as good as JPEG would be, from the usual `rdo` on to smaller ones."""
+    def fit_quality(self, quality: int, size: Callable[[_Fit, float], int], enough: float) -> _Found:
+        """Return the first fit that is as good as JPEG would be, from the usual `rdo` on to smaller ones.
+
+        What takes `enough` bytes ends the search: the exact picture is better, and hardly larger.
+        """
         rdo, scene = rdo_of(quality), self.scene
         if rdo and scene.task.kind.dtype == "uint8" and min(scene.numbers.shape) >= yardstick.SIDE:
-            measure = yardstick.Yardstick(colours.unpack(scene.found, scene.task.kind)[scene.numbers])
             if scene.numbers.size <= _CHAIN_PIXELS:
-                return self.fit_chain(quality, measure, size)
-            fit, rdo = self.fit_jumping(quality, measure)
+                return self.fit_chain(quality, size, enough)
+            fit, rdo = self.fit_jumping(quality, lambda fit, rdo: size(fit, rdo) >= enough)
         else:
             fit = self.fit(self.best(rdo), rdo)
         return _Found(fit, rdo, _squared_error(scene, fit), size(fit, rdo))
 
-    def fit_chain(
-        self, quality: int, measure: yardstick.Yardstick, size: Callable[[_Fit, float], int]
-    ) -> _Found:
+    def fit_chain(self, quality: int, size: Callable[[_Fit, float], int], enough: float) -> _Found:
         """Find the fit among those of all values of `rdo`, the largest first, that have ever less error.
 
         What is wanted of a quality rises with it, so that a higher one gets the same fit or a later one.
         """
-        usual, first = rdo_of(quality), rdo_of(_FIRST_QUALITY)
+        usual, first, measure = rdo_of(quality), rdo_of(_FIRST_QUALITY), self.measure()
         lower = [n for n in _LADDER if n < quality]
         wanted = max(measure.jpeg(n) for n in (*lower, quality)) - _SMALL_SHORTFALL
         k, found, longest = self.best(first), None, 0
@@ -690,16 +690,20 @@ class _Search:
                 continue
             longest = max(longest, size(fit, rdo))
             found = _Found(fit, rdo, error, longest)
-            if rdo <= usual and self.similarity(measure, fit) >= wanted:
+            if longest >= enough or (rdo <= usual and self.similarity(measure, fit) >= wanted):
                 break
         assert found is not None
         return found
 
-    def fit_jumping(self, quality: int, measure: yardstick.Yardstick) -> tuple[_Fit, float]:
+    def fit_jumping(self, quality: int, is_enough: Callable[[_Fit, float], bool]) -> tuple[_Fit, float]:
         """Find a fit in less time: try the usual `rdo`, and search among smaller ones."""
         usual = rdo_of(quality)
-        k, wanted = self.best(usual), measure.jpeg(quality) - _SHORTFALL
+        k = self.best(usual)
         fit = self.fit(k, usual)
+        if is_enough(fit, usual):
+            return fit, usual
+        measure = self.measure()
+        wanted = measure.jpeg(quality) - _SHORTFALL
         if self.similarity(measure, fit) >= wanted:
             return fit, usual
         rdos = [rdo for rdo in (*map(rdo_of, _FINE_LADDER), *_LAST_RDOS) if rdo < usual]
@@ -718,6 +722,11 @@ class _Search:
         """Return which of `sizes` suits an `rdo` where k suits the usual one."""
         wanted = k * (usual / rdo) ** _COLOURS_POWER
         return min(self.sizes, key=lambda one: abs(math.log(one / wanted)))
+
+    def measure(self) -> yardstick.Yardstick:
+        """Return the measure of how alike others are to the picture."""
+        scene = self.scene
+        return yardstick.Yardstick(colours.unpack(scene.found, scene.task.kind)[scene.numbers])
 
     def similarity(self, measure: yardstick.Yardstick, fit: _Fit) -> float:
         """Return how alike a fit and the picture are."""
