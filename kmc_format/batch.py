@@ -148,8 +148,8 @@ def encode_each(
     check_names("encode", options, ("recursive", "jobs", "force", "strip", "any_size", "client"))
     jobs = codec.check_threads(jobs)
     keep = options.get("keep")
-    if isinstance(keep, Iterator):
-        options["keep"] = list(keep)  # for more than one picture
+    if isinstance(keep, Iterable) and not isinstance(keep, (str, bytes, bytearray)):
+        options["keep"] = list(keep)  # for more than one picture, and for `digest`
     saving.check_options(options)
     if options.get("codebook") is not None:
         options["codebook"] = saving.codebook_of(options["codebook"])
