@@ -7,7 +7,7 @@ colours of `keep`, is known there alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from types import MappingProxyType
@@ -182,8 +182,9 @@ class SaveOptions:
     def but(self, given: Mapping[str, Any]) -> SaveOptions:
         """Return the same with other options, which are checked as `of` does."""
         named = {name: value for name, value in given.items() if name in OPTIONS}
-        if isinstance(named.get("keep"), Iterator):
-            named["keep"] = list(named["keep"])
+        keep = named.get("keep")
+        if isinstance(keep, Iterable) and not isinstance(keep, (str, bytes, bytearray)):
+            named["keep"] = list(keep)  # which may be read only once
         checked = {
             name: _NONES[name] if value is None else OPTIONS[name].check(name, value)
             for name, value in named.items()

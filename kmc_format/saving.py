@@ -58,8 +58,8 @@ def _refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
 def index_image(im: Image.Image, options: SaveOptions) -> tuple[Indexed, Metadata]:
     """Turn an image into codebook and labels, and what else the file is to say of them."""
     check_size(im)
-    if options.codebook is None and options.k is None and not options.searching:
-        options = replace(options, k=_stored_k(im))
+    if options.codebook is None and options.k is None and not options.searching and (k := _stored_k(im)):
+        options = replace(options, k=k)
     transparency = im.info.get("transparency")
     im = in_stored_mode(im, transparency)
     if im.mode != "P":
