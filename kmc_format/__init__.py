@@ -101,15 +101,18 @@ def encode(
         How hard to make the labels small: 0 packs them, which decodes fastest; 1 models them; 2
         models them best.
     tile : int or pair of int, optional
-        Side, or width and height, of independent tiles in pixels. By default images over about
-        one megapixel are cut into equal tiles of about that size.
+        Side, or width and height, of independent tiles in pixels. By default images over two
+        megapixels (2**21 pixels) are cut into equal tiles of at most about that size.
     threads : int, optional
         How many tiles are coded at once; by default the environment variable ``KMC_THREADS`` or
         the usable cores. The bytes are the same.
-    icc_profile, exif, xmp : bytes, optional
-        Metadata, which come back as they are, and are deflated in the file. `exif` may be a
-        `PIL.Image.Exif`. An image's own `icc_profile` is the default; None leaves it out, which for an
-        icon may be most of its bytes.
+    icc_profile : bytes, optional
+        The colour profile. An image's own is the default; None leaves it out, which for an icon may be
+        most of its bytes. Like the other metadata it comes back as it is, and is deflated in the file.
+    exif : bytes or PIL.Image.Exif, optional
+        Of the camera.
+    xmp : bytes or str, optional
+        As XML.
     dpi : pair of float, optional
         Horizontal and vertical pixels per inch.
 
