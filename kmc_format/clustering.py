@@ -74,7 +74,7 @@ def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
         fits = (_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts))
         fit = min(fits, key=lambda fit: float(fit.inertia_))
         fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
-        return _free_centres(_lloyd(fine, _centres(fit), _FINAL_STEPS), fine)
+        return _free_centres(_lloyd(fine, fit.cluster_centers_, _FINAL_STEPS), fine)
 
 
 def merged_centres(centres: Array, weights: Array) -> list[Array]:
@@ -367,7 +367,7 @@ def _start(cloud: Cloud, k: int, seed: int, steps: int) -> KMeans:
     from sklearn.cluster import kmeans_plusplus
 
     # Anchors are picked first, for their weight.
-    points, weights = _with_anchors(cloud)
+    points, weights = _with_anchors(cloud) if len(cloud.anchors) else cloud[:2]
     centres, _ = kmeans_plusplus(points, k, sample_weight=weights, random_state=seed, n_local_trials=1)
     return _lloyd(cloud, centres, steps)
 
@@ -375,27 +375,20 @@ def _start(cloud: Cloud, k: int, seed: int, steps: int) -> KMeans:
 def _lloyd(cloud: Cloud, centres: Array, steps: int) -> KMeans:
     from sklearn.cluster import KMeans
 
-    points, weights = _with_anchors(cloud)
+    points, weights = _with_anchors(cloud) if len(cloud.anchors) else cloud[:2]
     fit = KMeans(len(centres), init=centres, n_init=1, max_iter=steps, tol=0, random_state=0)
     return fit.fit(points, sample_weight=weights)
 
 
 def _with_anchors(cloud: Cloud) -> tuple[Array, Array]:
     """Return points and weights with the anchors among them, so heavy that their centres stay there."""
-    if not len(cloud.anchors):
-        return cloud.points, cloud.weights
     heavy = np.full(len(cloud.anchors), _ANCHOR * cloud.weights.sum())
     return np.vstack([cloud.points, cloud.anchors]), np.concatenate([cloud.weights, heavy])
 
 
-def _centres(fit: KMeans) -> Array:
-    centres: Array = fit.cluster_centers_
-    return centres
-
-
 def _free_centres(fit: KMeans, cloud: Cloud) -> Array:
     """Return the centres that are not an anchor's."""
-    free: Array = np.delete(_centres(fit), fit.labels_[len(cloud.points) :], axis=0)
+    free: Array = np.delete(fit.cluster_centers_, fit.labels_[len(cloud.points) :], axis=0)
     return free
 
 
@@ -434,7 +427,7 @@ def _split_and_merge(fit: KMeans, cloud: Cloud) -> KMeans:
     After Kaukoranta, Fränti and Nevalainen, "Iterative split-and-merge algorithm for vector
     quantization codebook generation", Optical Engineering 37(10), 1998.
     """
-    most = -(-len(_centres(fit)) // 8)
+    most = -(-len(fit.cluster_centers_) // 8)
     for _ in range(_ROUNDS):
         centres, moves = _move_centres(fit, cloud, most)
         if not moves:
@@ -449,7 +442,7 @@ def _split_and_merge(fit: KMeans, cloud: Cloud) -> KMeans:
 
 def _move_centres(fit: KMeans, cloud: Cloud, most: int) -> tuple[Array, int]:
     """Return the centres with at most so many pairs merged and as many clusters split, and how many."""
-    centres = _centres(fit).copy()
+    centres = fit.cluster_centers_.copy()
     mass, covariance = _moments(centres, fit.labels_[: len(cloud.points)], cloud)
     values, vectors = np.linalg.eigh(covariance)
     gain = np.maximum(values[:, -1], 0)
@@ -518,7 +511,7 @@ def _cluster_in_groups(cloud: Cloud, k: int, seed: int, rough: bool) -> Array:
         member = number == group
         if wanted < sizes[group]:
             part = Cloud(points[member], weights[member], none)
-            centres.append(_centres(_start(part, wanted, seed, _GROUP_STEPS)))
+            centres.append(_start(part, wanted, seed, _GROUP_STEPS).cluster_centers_)
         else:
             centres.append(points[member])
     found = np.concatenate(centres)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import os
 import struct
 import zlib
@@ -47,6 +48,7 @@ _CLOSE = {1: 1.05, 2: 1.25}  # and on all of them those that take up to so much 
 _STRIPS = 2  # which the labels for a trial come from
 _TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
 _ALL_PIXELS = 2**14  # up to so many, all efforts try all ways, as none takes long
+_BY_WORTH = operator.attrgetter("worth")
 _MATCHES_WORTH = 1.05  # how many bytes one counts for where matches are looked up, which takes longer
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 _AHEAD = 3  # tiles for each thread, the one it works at among them
@@ -179,7 +181,7 @@ def estimate_labels(indexed: Indexed, effort: int, threads: int) -> int:
     numbers = order.numbers.take(indexed.labels)
     most = 2 * numbers.size
     trials = _trials(numbers, order, _EFFORTS[effort], most, threads)
-    coded = min(trials, key=_worth)[1]
+    coded = min(trials, key=_BY_WORTH).coded
     return most if coded is None else len(coded)
 
 
@@ -519,7 +521,7 @@ def _encode_modelled(
     most = max(limit - 2, 0)  # beside the byte that names the options, and fewer than packed
     if numbers.size > _TRIAL_PIXELS:
         codings = _promising(numbers, order, codings, _CLOSE[effort], threads)
-    (coding, options), coded = min(_trials(numbers, order, codings, most, threads), key=_worth)
+    (coding, options), coded, _ = min(_trials(numbers, order, codings, most, threads), key=_BY_WORTH)
     return None if coded is None else (coding, bytes([options]) + coded)
 
 
@@ -531,8 +533,8 @@ def _promising(
 
     def close(ways: list[Coding]) -> list[Coding]:
         trials = _trials(sample, order, ways, 2 * sample.size, threads)
-        most = share * min(map(_worth, trials))
-        return [trial[0] for trial in trials if _worth(trial) <= most]
+        most = share * min(trials, key=_BY_WORTH).worth
+        return [trial.coding for trial in trials if trial.worth <= most]
 
     # Whether labels nearby are listed decides little: so at first without.
     firsts = close([way for way in codings if not (way[0] == _core.DRAWN and way[1] & _core.DRAWN_LIST)])
@@ -552,25 +554,26 @@ def _sample(numbers: Array, pixels: int) -> Array:
     return np.concatenate(strips)
 
 
-def _trials(
-    numbers: Array, order: Order, codings: list[Coding], room: int, threads: int
-) -> list[tuple[Coding, bytes | None]]:
-    """Code labels in each way; None where one takes more than `room` bytes."""
+class _Trial(NamedTuple):
+    """Labels coded in one way."""
 
-    def attempt(coding: Coding) -> tuple[Coding, bytes | None]:
-        return coding, _core.encode_labels(numbers, order.colours, *coding, room)
+    coding: Coding
+    coded: bytes | None  # None where they take more than there was room for
+    worth: float  # how many bytes they count for
+
+
+def _trials(numbers: Array, order: Order, codings: list[Coding], room: int, threads: int) -> list[_Trial]:
+    """Code labels in each way, in at most `room` bytes."""
+
+    def attempt(way: Coding) -> _Trial:
+        coding, options = way
+        coded = _core.encode_labels(numbers, order.colours, coding, options, room)
+        lookups = coding == _core.DRAWN and options & _core.DRAWN_MATCHES and not options & _core.DRAWN_RICH
+        length = math.inf if coded is None else len(coded)
+        return _Trial(way, coded, length * (_MATCHES_WORTH if lookups else 1))
 
     together = threads > 1 and numbers.size >= _TRIAL_THREAD_PIXELS
     return _map_in_threads(attempt, codings, threads) if together else [attempt(one) for one in codings]
-
-
-def _worth(trial: tuple[Coding, bytes | None]) -> float:
-    """Return how many bytes a trial counts for."""
-    (coding, options), coded = trial
-    if coded is None:
-        return math.inf
-    lookups = coding == _core.DRAWN and options & _core.DRAWN_MATCHES and not options & _core.DRAWN_RICH
-    return len(coded) * (_MATCHES_WORTH if lookups else 1)
 
 
 def _decode_modelled(tile: Tile, order: Order) -> Array:

@@ -72,7 +72,7 @@ class Grid:
 
     @property
     def count(self) -> int:
-        return self.columns * self.rows
+        return -(-self.width // self.tile_width) * -(-self.height // self.tile_height)
 
     def __iter__(self) -> Iterator[Box]:
         return map(self.tile, range(self.count))

@@ -15,6 +15,7 @@ from .convert import array_of, check_size, in_stored_mode, palette_colours, pale
 from .indexed import MAX_K, Array, Indexed
 from .likeness import looks_like_labels, percentage
 from .options import DEFAULT_K, SaveOptions
+from .pixels import kind_of
 
 _OTHER_PROFILES = {"CMYK", "LAB"}  # modes whose colour profile would be wrong for RGB
 
@@ -25,27 +26,28 @@ def encode(picture: Array | Image.Image | Indexed, options: SaveOptions) -> byte
         return encode_image(picture, options)
     if isinstance(picture, Indexed):
         _refuse_pixel_options(picture, options)
-        return _encode(picture, options, {})
+        return _encode(picture, options, options.layout(picture.size), {})
     pixels = array_of(picture)
-    if pixels.ndim > 1 and pixels.size:
-        options.layout((pixels.shape[1], pixels.shape[0]))  # wrong before clustering, which may take long
+    kind_of(pixels.shape, pixels.dtype)
+    layout = options.layout(
+        (pixels.shape[1], pixels.shape[0])
+    )  # fails before clustering, which takes long
     indexed, found = index_pixels(pixels, options)
-    return _encode(indexed, options, found)
+    return _encode(indexed, options, layout, found)
 
 
 def encode_image(im: Image.Image, options: SaveOptions) -> bytes:
     """Code a Pillow image as the bytes of a KMC file."""
     check_size(im)
-    options.layout(im.size)  # wrong before clustering, which may take long
-    if im.mode not in _OTHER_PROFILES:
-        options = options.filled({"icc_profile": im.info.get("icc_profile")})
+    layout = options.layout(im.size)  # fails before clustering, which takes long
+    if "icc_profile" in im.info and im.mode not in _OTHER_PROFILES:
+        options = options.filled({"icc_profile": im.info["icc_profile"]})
     indexed, found = index_image(im, options)
-    return _encode(indexed, options, found)
+    return _encode(indexed, options, layout, found)
 
 
-def _encode(indexed: Indexed, options: SaveOptions, found: Metadata) -> bytes:
-    metadata = cast(Metadata, {**options.metadata, **found})
-    return codec.encode(indexed, options.layout(indexed.size), metadata)
+def _encode(indexed: Indexed, options: SaveOptions, layout: codec.Layout, found: Metadata) -> bytes:
+    return codec.encode(indexed, layout, cast(Metadata, {**options.metadata, **found}))
 
 
 def _refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
@@ -136,7 +138,9 @@ def _warn_of_labels(pixels: Array, indexed: Indexed, name: str) -> None:
 
 def _file_size(options: SaveOptions, own: Metadata) -> rate.Size:
     """Return a function that tells how long the file of a picture would be."""
-    return lambda indexed, rdo: len(_encode(indexed, options, _with_rdo(own, rdo)))
+    return lambda picture, rdo: len(
+        _encode(picture, options, options.layout(picture.size), _with_rdo(own, rdo))
+    )
 
 
 def _with_rdo(own: Metadata, rdo: float) -> Metadata:

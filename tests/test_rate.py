@@ -437,9 +437,9 @@ def test_a_bound_that_cannot_be_met_is_refused():
         ({"max_error": True}, TypeError, "max_error must be a float"),
         ({"rdo": 1, "quality": 50}, ValueError, "rdo=1 and quality=50 contradict each other"),
         ({"rdo": 1, "max_bytes": 50}, ValueError, "rdo=1 and max_bytes=50 contradict each other"),
-        ({"rdo": 1, "dither": 0.5}, ValueError, "dither=0.5 and rdo=1.0 contradict each other"),
+        ({"rdo": 1, "dither": 0.5}, ValueError, "dither=0.5 and rdo=1 contradict each other"),
         ({"quality": 9, "dither": 1}, ValueError, "dither=1 and quality=9 contradict each other"),
-        ({"max_error": 0, "dither": 1}, ValueError, "dither=1 and max_error=0.0 contradict each other"),
+        ({"max_error": 0, "dither": 1}, ValueError, "dither=1 and max_error=0 contradict each other"),
         ({"k": 5, "codebook": ["red"], "quality": 9}, ValueError, "k=5 and codebook contradict"),
     ],
 )
