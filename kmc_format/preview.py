@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import codec, colours, convert, kmeans, metrics, rate
+from . import codec, colours, convert, kmeans, metrics, rate, tasks
 from .container import Box, Grid
 from .indexed import Array, Indexed
 from .options import DEFAULTS, SaveOptions
@@ -73,7 +73,7 @@ class Preview:
     """
 
     def __init__(self, picture: object) -> None:
-        task, whole = kmeans.prepare(convert.pixels_of(picture), SaveOptions(k=MOST_K))
+        task, whole = tasks.prepare(convert.pixels_of(picture), SaveOptions(k=MOST_K))
         height, width = whole.shape[:2]
         self.size = width, height
         self.partial = width * height > _WHOLE_PIXELS
@@ -116,7 +116,7 @@ class Preview:
             asked = replace(asked, tile=(self._bands.tile_width, self._bands.tile_height))
             indexed, _ = rate.estimate(self._task, self._histogram, entries, kept, asked)
         else:
-            indexed = self._labelled(entries, kept, kmeans.strength_of(asked))
+            indexed = self._labelled(entries, kept, tasks.strength_of(asked))
         scale = self.size[0] * self.size[1] / self._histogram.numbers.size
         return Step(indexed, round(self._length(indexed) * scale), psnr(self.pixels, indexed.expand()))
 

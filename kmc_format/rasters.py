@@ -35,7 +35,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 from PIL import Image
 
-from . import codec, colours, container, kmeans
+from . import codec, colours, container, kmeans, tasks
 from .codec import Header
 from .container import Grid, Reader
 from .extras import needed
@@ -123,7 +123,7 @@ def save_array(
     kind = kind_of(source.shape, source.dtype)
     size = source.shape[1], source.shape[0]
     grid, effort, _ = asked.layout(size)
-    task = kmeans.plan(kind, asked)
+    task = tasks.plan(kind, asked)
     metadata = codec.pack_metadata(asked.metadata, task.kind.mode)
     with _computing(client) as (compute, threads), whole(os.fspath(path)) as file:
         if not file.seekable():
@@ -205,7 +205,7 @@ def open_array(path: str | PathLike[str], labels: bool = False) -> dask.array.Ar
 class Job(NamedTuple):
     """What workers need to know to code a block."""
 
-    task: kmeans.Task
+    task: tasks.Task
     entries: Array
     kept: Array
     effort: int
@@ -262,7 +262,7 @@ def _sides(grid: Grid) -> tuple[tuple[int, ...], ...]:
 # --- The first pass -----------------------------------------------------------------------------
 
 
-def _find_codebook(source: Any, task: kmeans.Task, compute: Compute) -> tuple[Array, Array]:
+def _find_codebook(source: Any, task: tasks.Task, compute: Compute) -> tuple[Array, Array]:
     """Do as `kmeans.find_codebook` does, with the counts of chunks added up by a tree of tasks."""
     if task.fixed is not None:
         return task.fixed, task.kept
@@ -280,8 +280,8 @@ def _find_codebook(source: Any, task: kmeans.Task, compute: Compute) -> tuple[Ar
     return kmeans.find_codebook(task, counted, task.k)
 
 
-def _count(pixels: Array, task: kmeans.Task, **_: Any) -> colours.Counts:
-    return colours.count(kmeans.fit(task, pixels))
+def _count(pixels: Array, task: tasks.Task, **_: Any) -> colours.Counts:
+    return colours.count(tasks.fit(task, pixels))
 
 
 def _merge(parts: Any, **_: Any) -> colours.Counts:
@@ -355,7 +355,7 @@ def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
 
 def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
     """Code a block; return its tiles in rows."""
-    histogram = colours.histogram(kmeans.fit(job.task, pixels))
+    histogram = colours.histogram(tasks.fit(job.task, pixels))
     labels = kmeans.label(job.task, histogram, job.entries, job.kept).labels
     height, width = labels.shape
     grid = Grid(width, height, min(job.tile_size[0], width), min(job.tile_size[1], height))

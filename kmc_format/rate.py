@@ -22,8 +22,8 @@ from . import _core, codec, colours, kmeans, yardstick
 from .clustering import squared_distance
 from .container import Box, Grid
 from .indexed import Array, Indexed
-from .kmeans import Task
 from .options import DEFAULT_K, SaveOptions
+from .tasks import Task, prepare
 
 Size = Callable[[Indexed, float], int]  # tells the bytes of a file, for a picture and the `rdo` it tells
 
@@ -406,7 +406,7 @@ def quantize(
     TypeError, ValueError
         If the pixels are no picture, or one that the options are not for, or these are out of reach.
     """
-    task, pixels = kmeans.prepare(pixels, options, palette=palette)
+    task, pixels = prepare(pixels, options, palette=palette)
     if task.kind.dtype == "uint16" and not task.given:
         raise ValueError(
             f"{next(iter(options.weighed))} is for colours; a picture of mode I;16 holds labels or"

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from . import codec, kmeans, rate
+from . import codec, kmeans, rate, tasks
 from .codec import Metadata
 from .convert import array_of, check_size, in_stored_mode, palette_colours, palette_entries
 from .indexed import MAX_K, Array, Indexed
@@ -29,9 +29,7 @@ def encode(picture: Array | Image.Image | Indexed, options: SaveOptions) -> byte
         return _encode(picture, options, options.layout(picture.size), {})
     pixels = array_of(picture)
     kind_of(pixels.shape, pixels.dtype)
-    layout = options.layout(
-        (pixels.shape[1], pixels.shape[0])
-    )  # fails before clustering, which takes long
+    layout = options.layout((pixels.shape[1], pixels.shape[0]))  # fails before clustering, which takes long
     indexed, found = index_pixels(pixels, options)
     return _encode(indexed, options, layout, found)
 
@@ -90,7 +88,7 @@ def _index_palette(
     own = cast(Metadata, {} if transparency is None else {"transparency": transparency})
     seen = codec.with_alpha(entries, own.get("transparency"))
     k = DEFAULT_K if options.k is None else options.k
-    missing = kmeans.missing_colours(seen, options.keep, k)
+    missing = tasks.missing_colours(seen, options.keep, k)
     if len(used) + len(missing) > k:
         return None
     if not len(missing):

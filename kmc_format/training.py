@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import colours, kmeans
+from . import colours, kmeans, tasks
 from .indexed import KINDS, Array, Kind
 from .options import SaveOptions
 from .pixels import check_pixels, common_kind
@@ -90,7 +90,7 @@ def merge_all(tallies: Iterable[Tally]) -> Tally | None:
 def find_codebook(total: Tally, options: SaveOptions) -> Array:
     """Cluster the colours of a tally; return the codebook, shape (k, channels)."""
     kind = common_kind(total.kinds)
-    task = kmeans.plan(kind, options)
+    task = tasks.plan(kind, options)
     found = total.colours
     if kind.dtype == "uint8":
         found = colours.pack(_narrow(_means(total), kind.channels))

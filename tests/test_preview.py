@@ -8,7 +8,7 @@ from PIL import Image
 from support import SAMPLES, psnr, smooth
 
 import kmc_format
-from kmc_format import clustering, convert, kmeans, metrics, preview
+from kmc_format import clustering, convert, kmeans, metrics, preview, tasks
 from kmc_format.options import SaveOptions
 from kmc_format.preview import Preview
 
@@ -188,7 +188,7 @@ def test_centres_are_merged_where_that_costs_least():
 
 
 def test_merged_codebooks_are_nearly_as_good_as_found_ones(photograph):
-    task, pixels = kmeans.prepare(convert.pixels_of(photograph), SaveOptions(k=256))
+    task, pixels = tasks.prepare(convert.pixels_of(photograph), SaveOptions(k=256))
     counted = kmeans.colours.histogram(pixels)
     codebooks = kmeans.Codebooks(task, counted)
     for k in (1, 3, 17, 200, 256):
