@@ -11,6 +11,7 @@ tests/benchmarks/NOTES.md tells how the constants were chosen.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Callable
@@ -41,20 +42,11 @@ _CHAIN_PIXELS = 2**17  # up to which they are
 _LADDER = (
     1,
     5,
-    10,
-    20,
-    30,
-    40,
-    50,
-    60,
-    70,
-    80,
+    *range(10, 70, 10),
+    *range(70, 90, 5),
     90,
-    94,
-    96,
-    98,
-    99,
-)  # qualities whose rdo is tried after the first,
+    *range(94, 100),
+)  # whose rdo is tried after the first
 _LAST_RDOS = tuple(2.0**-n for n in range(7))  # and what is tried after these
 _FINE_LADDER = (*range(5, 90, 5), *range(90, 100))  # the same for large pictures, where each step costs bytes
 # The similarity beside JPEG's that may lack; in small smooth pictures JPEG libraries differ by up to 0.003.
@@ -144,7 +136,10 @@ def _scene(task: Task, found: Array, numbers: Array, options: SaveOptions) -> _S
     kind = task.kind
     if kind.dtype == "int32":
         name = next(iter(options.weighed))
-        raise ValueError(f"{name} is for colours; a picture of mode I holds labels or measurements")
+        raise ValueError(
+            f"{name} is for colours; a picture of mode I holds labels or measurements:"
+            " give k alone, or convert it to I;16 or L"
+        )
     height, width = numbers.shape
     layout = options.layout((width, height))
     points = _coordinates(colours.unpack(found, kind), task)
@@ -579,8 +574,9 @@ class _Search:
         What is wanted of a quality rises with it, so that a higher one gets the same fit or a later one.
         """
         usual, first, measure = rdo_of(quality), rdo_of(_FIRST_QUALITY), self.measure()
-        lower = [n for n in _LADDER if n < quality]
-        wanted = max(measure.jpeg(n) for n in (*lower, quality)) - _SMALL_SHORTFALL
+        # JPEG itself may be worse at more quality; up to the next step, so that in between is in order too.
+        steps = _LADDER[: 1 + bisect.bisect_left(_LADDER, quality)]
+        wanted = max(map(measure.jpeg, steps)) - _SMALL_SHORTFALL
         k, found, longest = self.best(first), None, 0
         for rdo in (*map(rdo_of, _LADDER), *_LAST_RDOS):
             fit = self.fit(self.scaled(k, first, rdo), rdo)
