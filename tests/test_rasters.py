@@ -261,7 +261,7 @@ def test_a_memory_map_is_sent_by_name(tmp_path, client, order):
         ({"dpi": (0, 1)}, ValueError, "dpi must be"),
         ({"exif": "text"}, TypeError, "exif must be bytes"),
         ({"dither": 0.5}, ValueError, "dither=0.5 needs the whole picture"),
-        ({"rdo": 2.0}, ValueError, "rdo=2.0 needs the whole picture"),
+        ({"rdo": 2.0}, ValueError, "rdo=2 needs the whole picture"),
         ({"quality": 50}, ValueError, "quality=50 needs"),
         ({"max_bytes": 50}, ValueError, "max_bytes=50 needs"),
         ({"max_error": 2}, ValueError, "max_error=2 needs"),
