@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, Unpack, cast
 
 from PIL import Image
 
-from . import codec, container, parallel, saving, training
+from . import codec, container, parallel, saving, training, workers
 from .container import Reader
 from .errors import KMCError
 from .indexed import Array
@@ -40,6 +40,7 @@ from .options import SaveOptions, check_names, digest
 from .rasters import open_array as open_array
 from .rasters import save_array as save_array
 from .remote import is_remote, located, modified, readable, write
+from .tally import Tally
 
 Paths = Iterable[str | PathLike[str]]
 
@@ -112,7 +113,8 @@ def encode(
         Also open images of more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels, which may be an attack.
     client : distributed.Client or str, optional
         A Dask cluster that does the work, or the address of its scheduler, ``"tcp://..."``. Its workers
-        have to reach the files; `jobs` does not matter then.
+        have to reach the files; `jobs` does not matter then. By default the active client, unless `jobs` is
+        given; and where there is none, this machine.
     **options
         Those of `Image.save`.
 
@@ -146,6 +148,7 @@ def encode_each(
 ) -> Batch:
     """Prepare what `encode` does: to iterate over what is returned is to do it, record by record."""
     check_names("encode", options, ("recursive", "jobs", "force", "strip", "any_size", "client"))
+    client = _cluster(client, jobs)
     jobs = codec.check_threads(jobs)
     keep = options.get("keep")
     if isinstance(keep, Iterator):
@@ -215,6 +218,7 @@ def decode_each(
     client: Any = None,
 ) -> Batch:
     """Prepare what `decode` does, as `encode_each` does for `encode`."""
+    client = _cluster(client, jobs)
     jobs = codec.check_threads(jobs)
     suffix = f".{format.lower().lstrip('.')}"
     _format_of(suffix)
@@ -286,6 +290,7 @@ def train_codebook(
     ...     train_codebook([folder], k=2).tolist()
     [[11], [200]]
     """
+    client = _cluster(client, jobs)
     jobs = codec.check_threads(jobs)
     options = {"k": k, "random_state": random_state, "space": space, "keep": keep}
     saving.check_options(options)
@@ -308,6 +313,11 @@ def train_codebook(
     if counted.tally is None:
         raise ValueError("there must be at least one picture to train a codebook on")
     return training.find_codebook(counted.tally, **saving.quantizing_options(options))
+
+
+def _cluster(client: Any, jobs: object) -> Any:
+    """Return the client or address that does the work; None for this machine."""
+    return workers.checked(client) if client is not None or jobs is None else None
 
 
 # --- What is to be done -------------------------------------------------------------------------
@@ -476,19 +486,19 @@ def _is_current(job: Job, asked: bytes) -> bool:
 class _Counted(NamedTuple):
     """The colours of some images, and which of them could not be read."""
 
-    tally: training.Tally | None = None
+    tally: Tally | None = None
     errors: tuple[tuple[str, str], ...] = ()
 
 
 def _count(any_size: bool, files: Sequence[Path]) -> _Counted:
     errors = []
 
-    def tallies() -> Iterator[training.Tally]:
+    def tallies() -> Iterator[Tally]:
         for file in files:
             try:
                 with _ANY_SIZE if any_size else nullcontext(), Image.open(readable(file)) as image:
                     _check_frames(image)
-                    yield training.tally(saving.pixels_of(image))
+                    yield training.count(saving.pixels_of(image))
             except Exception as error:  # as in `_attempt`
                 errors.append((str(file), _explain(error)))
 
@@ -498,7 +508,7 @@ def _count(any_size: bool, files: Sequence[Path]) -> _Counted:
 def _merge(parts: Iterable[_Counted]) -> _Counted:
     errors: list[tuple[str, str]] = []
 
-    def tallies() -> Iterator[training.Tally]:
+    def tallies() -> Iterator[Tally]:
         for part in parts:
             errors.extend(part.errors)
             if part.tally is not None:

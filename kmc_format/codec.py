@@ -11,7 +11,6 @@ import math
 import os
 import struct
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -436,15 +435,14 @@ def _map_in_threads(
 ) -> list[_Result]:
     from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and seldom needed
 
-    results: list[_Result] = []
+    from .ahead import work_ahead
+
+    def start(item: _Item) -> Future[_Result]:
+        return executor.submit(function, item)
+
     with ThreadPoolExecutor(threads, "kmc") as executor:
-        waiting: deque[Future[_Result]] = deque()
         try:
-            for item in items:
-                if len(waiting) == _AHEAD * threads:
-                    results.append(waiting.popleft().result())
-                waiting.append(executor.submit(function, item))
-            return results + [future.result() for future in waiting]
+            return [future.result() for future in work_ahead(items, start, _AHEAD * threads)]
         finally:
             executor.shutdown(cancel_futures=True)
 

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
+from . import workers
+from .ahead import work_ahead
 from .extras import needed
 
 _Item = TypeVar("_Item")
@@ -44,31 +46,33 @@ def in_processes(
     # Processes that are forked would share the state of threads that they do not have.
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    waiting: dict[Future[_Result], _Item] = {}
 
-    def collect() -> Iterator[_Result]:
-        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-            item = waiting.pop(future)
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield lost(item, _KILLED)
+    def start(item: _Item) -> tuple[_Item, Future[_Result]]:
+        try:
+            with _ignoring_interrupts():  # as a process does that is started now, until it is ready
+                return item, pool.submit(_interruptible, work, item, lost)
+        except BrokenProcessPool as error:
+            failed: Future[_Result] = Future()
+            failed.set_exception(error)
+            return item, failed
 
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(stop,)) as pool:
         try:
-            for item in items:
-                while len(waiting) >= _AHEAD * processes:
-                    yield from collect()
+            for item, future in work_ahead(items, start, _AHEAD * processes, _first_done):
                 try:
-                    with _ignoring_interrupts():  # as a process does that is started now, until it is ready
-                        waiting[pool.submit(_interruptible, work, item, lost)] = item
+                    yield future.result()
                 except BrokenProcessPool:
                     yield lost(item, _KILLED)
-            while waiting:
-                yield from collect()
         finally:
             stop.set()  # some items are beyond cancelling, in the hands of a process before it begins them
             pool.shutdown(cancel_futures=True)
+
+
+def _first_done(started: Sequence[tuple[Any, Future[Any]]]) -> int:
+    """Return the position of one that is done; wait until there is one."""
+    futures = [future for _, future in started]
+    done = wait(futures, return_when=FIRST_COMPLETED).done
+    return next(position for position, future in enumerate(futures) if future in done)
 
 
 @contextmanager
@@ -135,17 +139,16 @@ def on_cluster(
 ) -> Iterator[_Result]:
     """Map a function over items on a Dask cluster, several as a task; workers that are lost are replaced.
 
-    `client` is a `distributed.Client`, or the address of a scheduler.
+    `client` is as for `workers.reached`, and not None.
     """
     as_completed = needed("distributed", "dask").as_completed
-    with _connected(client) as connected:
-        cores = sum(connected.nthreads().values())
-        size = min(max(len(items) // (_GROUPS * max(cores, 1)), 1), _MOST_IN_GROUP)
+    with workers.reached(client) as connected:
+        size = min(max(len(items) // (_GROUPS * max(workers.cores(connected), 1)), 1), _MOST_IN_GROUP)
         groups = [items[at : at + size] for at in range(0, len(items), size)]
         futures = connected.map(functools.partial(_map, work), groups, pure=False)
         waiting = dict(zip(futures, groups, strict=True))
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=connected.loop):  # no client need be the active one
                 group = waiting.pop(future)
                 try:
                     yield from future.result()
@@ -163,7 +166,7 @@ def reduced_on_cluster(
     client: Any,
 ) -> _Result:
     """Map a function over items on a Dask cluster, at least one, and merge what comes of them there."""
-    with _connected(client) as connected:
+    with workers.reached(client) as connected:
         futures = connected.map(work, items, pure=False)
         while len(futures) > 1:
             parts = [futures[at : at + _BRANCHES] for at in range(0, len(futures), _BRANCHES)]
@@ -174,13 +177,3 @@ def reduced_on_cluster(
 
 def _map(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
     return [work(item) for item in items]
-
-
-@contextmanager
-def _connected(client: Any) -> Iterator[Any]:
-    """Give a client, which is closed again if it was made here, of an address."""
-    if not isinstance(client, str):
-        yield client
-        return
-    with needed("distributed", "dask").Client(client) as connected:
-        yield connected

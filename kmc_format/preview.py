@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import codec, colours, kmeans, metrics, rate, saving
+from . import codec, kmeans, metrics, rate, saving, tally
 from .container import Box, Grid
 from .indexed import Array, Indexed
 
@@ -82,15 +82,15 @@ class Preview:
             # Every second pixel of every second row, every third, ...
             step = math.ceil(math.sqrt(width * height / _SAMPLE_PIXELS))
             counted = _histogram(whole[::step, ::step])
-            if len(counted.colours) < MOST_K:  # lest one is missed
+            if len(counted.tally.colours) < MOST_K:  # lest one is missed
                 counted = _histogram(whole)
         self.weighable = task.kind.dtype != "int32"
         height, width = self._histogram.numbers.shape
         self._threads = codec.check_threads(None)
         self._bands = Grid(width, height, width, -(-height // min(self._threads, _MOST_BANDS)))
         self._task = task
-        self._codebooks = kmeans.Codebooks(task, counted)
-        self.most = min(MOST_K, len(counted.colours))
+        self._codebooks = kmeans.Codebooks(task, counted.tally)
+        self.most = min(MOST_K, len(counted.tally.colours))
 
     def step(self, k: int, rdo: float = 0.0, dither: float = 0.0) -> Step:
         """Preview the picture that saving with these options gives.
@@ -154,8 +154,8 @@ def psnr(one: metrics.Picture, other: metrics.Picture) -> float:
         return math.nan if metrics.mse(one, other) else math.inf
 
 
-def _histogram(pixels: Array) -> colours.Histogram:
-    return colours.histogram(np.ascontiguousarray(pixels))
+def _histogram(pixels: Array) -> tally.Histogram:
+    return tally.histogram(np.ascontiguousarray(pixels))
 
 
 def _middle(width: int, height: int) -> tuple[slice, slice]:

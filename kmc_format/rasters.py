@@ -25,9 +25,8 @@ import math
 import mmap
 import os
 from array import array as integers
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import UnsupportedOperation
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -35,7 +34,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import codec, colours, container, kmeans, saving
+from . import codec, container, kmeans, saving, tally, workers
+from .ahead import work_ahead
 from .codec import Header
 from .container import Grid, Reader
 from .extras import needed
@@ -43,6 +43,7 @@ from .files import naming
 from .indexed import Array, label_dtype
 from .options import check_names
 from .remote import whole
+from .tally import Tally
 
 if TYPE_CHECKING:
     import dask.array
@@ -54,6 +55,7 @@ Compute = Callable[[Iterable[list[Any]]], Iterator[Any]]
 _WHOLE = {"dither": saving.QUANTIZING["dither"], **saving.RATING}  # options that need all pixels at once
 _BLOCK_SIDE = 1024  # of blocks of tiles, about: what one task codes
 _CHUNK_BYTES = 2**23  # of what is no Dask array, read at once
+# Colours that are told apart: all that there are without alpha. So many take about 800 MB while added up.
 _MOST_COLOURS = 2**24
 _AHEAD = 2  # groups of blocks handed out, the one waited for among them
 _BLOCKS_A_THREAD = 4  # in a group, at least,
@@ -82,7 +84,8 @@ def save_array(
     """Write a Dask array as a KMC file: the bytes that `kmc_format.encode` gives for all of its pixels.
 
     The array is computed twice, chunk by chunk: to count its colours, and to code them. With `codebook`
-    once is enough.
+    once is enough. Of more than 2**24 colours, those that are nearly alike are counted as their mean, and the
+    codebook may differ a little from the one that `kmc_format.encode` finds.
 
     Parameters
     ----------
@@ -107,8 +110,7 @@ def save_array(
     ImportError
         If Dask is not installed: ``pip install 'kmc-format[dask]'``.
     TypeError, ValueError
-        If an argument is not what it should be; or if there are more than 2**24 distinct colours, and no
-        `codebook`.
+        If an argument is not what it should be.
     OSError
         If the file cannot be written.
 
@@ -277,11 +279,12 @@ def _find_codebook(source: Any, task: kmeans.Task, compute: Compute) -> tuple[Ar
     """Do as `kmeans.find_codebook` does, with the counts of chunks added up by a tree of tasks."""
     if task.fixed is not None:
         return task.fixed, task.kept
+    merge = functools.partial(_merge_chunks, most=_MOST_COLOURS)
     counts = needed("dask.array", "dask").reduction(
         source,
-        functools.partial(_count, task=task),
-        _merge,
-        combine=_merge,
+        functools.partial(_count_chunk, task=task),
+        merge,
+        combine=merge,
         axis=tuple(range(source.ndim)),
         dtype=object,
         concatenate=False,
@@ -291,22 +294,16 @@ def _find_codebook(source: Any, task: kmeans.Task, compute: Compute) -> tuple[Ar
     return kmeans.find_codebook(task, counted, task.k)
 
 
-def _count(pixels: Array, task: kmeans.Task, **_: Any) -> colours.Counts:
-    return colours.count(kmeans.fit(task, pixels))
+def _count_chunk(pixels: Array, task: kmeans.Task, **_: Any) -> Tally:
+    return tally.count(kmeans.fit(task, pixels))
 
 
-def _merge(parts: Any, **_: Any) -> colours.Counts:
-    """Add up counts in lists of lists, as the reduction has them."""
-    merged = colours.merge_counts(list(_flat(parts)))
-    if len(merged.colours) > _MOST_COLOURS:
-        raise ValueError(
-            f"array has more than {_MOST_COLOURS} distinct colours: give a codebook, as train_codebook finds"
-            " it for some parts"
-        )
-    return merged
+def _merge_chunks(parts: Any, most: int, **_: Any) -> Tally:
+    """Add up tallies in lists of lists, as the reduction has them."""
+    return tally.merge(list(_flat(parts)), most)
 
 
-def _flat(parts: Any) -> Iterator[colours.Counts]:
+def _flat(parts: Any) -> Iterator[Tally]:
     if isinstance(parts, list):
         for part in parts:
             yield from _flat(part)
@@ -366,7 +363,7 @@ def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
 
 def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
     """Code a block; return its tiles in rows."""
-    histogram = colours.histogram(kmeans.fit(job.task, pixels))
+    histogram = tally.histogram(kmeans.fit(job.task, pixels))
     labels = kmeans.label(job.task, histogram, job.entries, job.kept).labels
     height, width = labels.shape
     grid = Grid(width, height, min(job.tile_size[0], width), min(job.tile_size[1], height))
@@ -378,20 +375,11 @@ def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
 @contextmanager
 def _computing(client: distributed.Client | str | None) -> Iterator[tuple[Compute, int]]:
     """Return a function that computes where that is wanted, and how many threads are there."""
-    if isinstance(client, str):
-        with needed("distributed", "dask").Client(client, set_as_default=False) as own:
-            yield functools.partial(_compute_on, own), sum(own.nthreads().values())
-        return
-    if client is None:  # a client makes itself the scheduler of the moment
-        client = getattr(needed("dask.base", "dask").get_scheduler(), "__self__", None)
-    if client is None:
-        yield _compute_here, codec.check_threads(None)
-        return
-    if not isinstance(client, needed("distributed", "dask").Client):
-        raise TypeError(f"client must be a distributed.Client or the address of a scheduler, not {client!r}")
-    if client.asynchronous:
-        raise ValueError("client must not be asynchronous")
-    yield functools.partial(_compute_on, client), sum(client.nthreads().values())
+    with workers.reached(client) as connected:
+        if connected is None:
+            yield _compute_here, codec.check_threads(None)
+        else:
+            yield functools.partial(_compute_on, connected), workers.cores(connected)
 
 
 def _compute_here(groups: Iterable[list[Any]]) -> Iterator[Any]:
@@ -401,24 +389,18 @@ def _compute_here(groups: Iterable[list[Any]]) -> Iterator[Any]:
 
 
 def _compute_on(client: Any, groups: Iterable[list[Any]]) -> Iterator[Any]:
-    waiting: deque[Any] = deque()
-    try:
-        for group in groups:
-            waiting.append(client.compute(group, fifo_timeout=0))  # after those handed out before
-            if len(waiting) == _AHEAD:
-                yield from _gather(client, waiting)
-        while waiting:
-            yield from _gather(client, waiting)
-    finally:
-        for futures in waiting:
-            client.cancel(futures)
+    def start(group: list[Any]) -> Any:
+        return client.compute(group, fifo_timeout=0)  # after those handed out before
 
-
-def _gather(client: Any, waiting: deque[Any]) -> Any:
-    """Return the results of the first of several groups, which workers may forget then."""
-    results = client.gather(waiting[0])
-    waiting.popleft()
-    return results
+    with closing(work_ahead(groups, start, _AHEAD, cancel=client.cancel)) as started:
+        for futures in started:
+            try:
+                results = client.gather(futures)
+            except BaseException:
+                client.cancel(futures)
+                raise
+            del futures  # which lets workers forget the results
+            yield from results
 
 
 # --- The file -----------------------------------------------------------------------------------

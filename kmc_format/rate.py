@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _core, codec, colours, kmeans, yardstick
+from . import _core, codec, colours, kmeans, tally, yardstick
 from .clustering import squared_distance
 from .container import Box, Grid
 from .indexed import Array, Indexed, as_int
@@ -501,11 +501,11 @@ def quantize(
         )
     if goal.searching:
         task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
-    histogram = colours.histogram(pixels)
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, goal, coding or {})
+    histogram = tally.histogram(pixels)
+    scene = _scene(task, histogram.tally.colours[histogram.rank], histogram.numbers, goal, coding or {})
 
     def find(k: int) -> _Book:
-        entries, kept = kmeans.find_codebook(task, histogram, k, rough=goal.searching)
+        entries, kept = kmeans.find_codebook(task, histogram.tally, k, rough=goal.searching)
         return _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
 
     def picture(fit: _Fit) -> Indexed:
@@ -516,17 +516,17 @@ def quantize(
         return search.run(goal, size)
 
     def plain(k: int) -> Indexed:
-        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram, k))
+        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram.tally, k))
 
     numbers = [min(_PLAIN_K, task.k)]
-    if len(histogram.colours) <= task.k:
-        numbers.append(len(histogram.colours))
+    if len(histogram.tally.colours) <= task.k:
+        numbers.append(len(histogram.tally.colours))
     return search.run_quality(goal, size, [functools.partial(plain, k) for k in numbers])
 
 
 def estimate(
     task: Task,
-    histogram: colours.Histogram,
+    histogram: tally.Histogram,
     entries: Array,
     kept: Array,
     rdo: float,
@@ -551,7 +551,7 @@ def estimate(
     Indexed, float
         The picture, and how many bytes its labels take, about.
     """
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, Goal(rdo), coding or {})
+    scene = _scene(task, histogram.tally.colours[histogram.rank], histogram.numbers, Goal(rdo), coding or {})
     book = _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
     fit = _minimise(scene, book, rdo, 1)
     return _picture(scene, fit), fit.length

@@ -8,7 +8,7 @@ from PIL import Image
 from support import SAMPLES, psnr, smooth
 
 import kmc_format
-from kmc_format import clustering, kmeans, metrics, preview, saving
+from kmc_format import clustering, kmeans, metrics, preview, saving, tally
 from kmc_format.preview import Preview
 
 
@@ -188,10 +188,10 @@ def test_centres_are_merged_where_that_costs_least():
 
 def test_merged_codebooks_are_nearly_as_good_as_found_ones(photograph):
     task, pixels = kmeans.prepare(saving.pixels_of(photograph), 256)
-    counted = kmeans.colours.histogram(pixels)
-    codebooks = kmeans.Codebooks(task, counted)
+    counted = tally.histogram(pixels)
+    codebooks = kmeans.Codebooks(task, counted.tally)
     for k in (1, 3, 17, 200, 256):
-        own, best = codebooks.find(k), kmeans.find_codebook(task, counted, k)
+        own, best = codebooks.find(k), kmeans.find_codebook(task, counted.tally, k)
         assert len(own[0]) == len(best[0]) == k
         errors = [metrics.mse(photograph, kmeans.label(task, counted, *one).expand()) for one in (own, best)]
         assert errors[0] <= errors[1] * 1.05
