@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from fsspec.asyn import AsyncFileSystem
 from PIL import Image
 from support import scheduler_address, smooth
 
@@ -521,6 +523,35 @@ def test_urls(tmp_path):
     assert (tmp_path / "x.kmc").read_bytes() == files.cat("/folder/x.kmc") == expected
     assert files.ls("/folder", detail=False) == ["/folder/x.kmc"]
     files.rm("/folder", recursive=True)
+
+
+class ObjectStore(AsyncFileSystem):
+    """A store of whole objects, as S3 is one, that notes what it is asked to do."""
+
+    protocol = "objects"
+    objects, asked, broken = {"bucket/x.kmc": b"old"}, [], False
+
+    async def _put_file(self, lpath, rpath, **_):
+        self.asked.append(("put", rpath))
+        if self.broken:
+            raise OSError("failed")
+        self.objects[rpath] = Path(lpath).read_bytes()
+
+    async def _cat_file(self, path, **_):
+        return self.objects[path]
+
+
+def test_an_object_is_written_once(monkeypatch):
+    fsspec.register_implementation("objects", ObjectStore, clobber=True)
+    pixels = regions(200, 200)
+    monkeypatch.setattr(ObjectStore, "broken", True)
+    with pytest.raises(OSError, match="failed"):
+        batch.save_array(pixels, "objects://bucket/x.kmc", tile=100)
+    assert ObjectStore.objects == {"bucket/x.kmc": b"old"}
+    monkeypatch.undo()
+    batch.save_array(pixels, "objects://bucket/x.kmc", tile=100)
+    assert ObjectStore.objects == {"bucket/x.kmc": kmc_format.encode(pixels, tile=100)}
+    assert ObjectStore.asked == [("put", "bucket/x.kmc")] * 2
 
 
 @pytest.mark.parametrize("step", ["open", "mv"])
