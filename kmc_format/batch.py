@@ -37,7 +37,7 @@ from .container import Reader
 from .errors import KMCError
 from .indexed import Array
 from .options import SaveOptions, check_names, digest
-from .rasters import open_array as open_array
+from .raster_reading import open_array as open_array
 from .rasters import save_array as save_array
 from .remote import is_remote, located, modified, readable, write
 from .tally import Tally

@@ -16,19 +16,11 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 
 from . import _core, colours
-from .clustering import (
-    Cloud,
-    apart,
-    best_levels,
-    cluster,
-    merged_centres,
-    nearest,
-    nearest_alike,
-    refine,
-    settle,
-    squared_distance,
-)
+from .clustering import Cloud, cluster
 from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype, plain_kind
+from .levels import best_levels
+from .nearest import nearest_alike, squared_distance
+from .opacity import apart, settle
 from .tally import Histogram, Tally, common_kind, histogram, is_exact, means
 
 DEFAULT_K = 256
@@ -37,7 +29,8 @@ Colour = int | Sequence[int]
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
 _MOST_COLOURS = 2**20  # to cluster, and to look at together
-_FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
+# So few colours are clustered in a few milliseconds.
+FEW_COLOURS = 2**10
 _STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
 _LEVELS = np.arange(256, dtype=np.uint8)
 _APART = 2**19  # farther than any two colours are, errors included
@@ -413,46 +406,6 @@ def _may_reduce(task: Task) -> bool:
     return task.given or task.kind.dtype == "uint8"
 
 
-class Codebooks:
-    """Codebooks for one picture, each found in milliseconds and nearly as good as that of `find_codebook`.
-
-    The colours are clustered once, for the most entries; these are merged pairwise, and those left
-    move by a few steps of K-Means. Few colours are clustered anew for each, and so are others for
-    few entries; those are as good.
-
-    Parameters
-    ----------
-    task : Task
-        Its k is the most entries there can be.
-    counted : Tally
-        The picture's colours.
-    """
-
-    def __init__(self, task: Task, counted: Tally) -> None:
-        self._task, self._tally = task, counted
-        self._merged: list[Array] = []
-
-    def find(self, k: int) -> tuple[Array, Array]:
-        """Do as `find_codebook` does."""
-        return choose_entries(self._task, self._tally, k, self._centres)
-
-    def _centres(self, cloud: Cloud, k: int) -> Array:
-        if len(cloud.points) <= _FEW_COLOURS or k <= _FEW_ENTRIES:
-            return cluster(cloud, k, self._task.seed)
-        if not self._merged:
-            self._merged = self._merge(cloud)
-        free = k - len(cloud.anchors)
-        if free >= len(self._merged) - 1:
-            return self._merged[-1]
-        return refine(cloud, self._merged[free])
-
-    def _merge(self, cloud: Cloud) -> list[Array]:
-        centres = cluster(cloud, self._task.k, self._task.seed)
-        number = nearest(cloud.points.astype(np.int32), np.rint(centres).astype(np.int32))
-        weights = np.bincount(number, cloud.weights, len(centres))
-        return merged_centres(centres[weights > 0], weights[weights > 0])
-
-
 def _find(task: Task, found: Array, counts: Array, k: int, find_centres: FindCentres) -> tuple[Array, Array]:
     """Return at most k entries for the colours found, and the kept ones; all packed."""
     kept = task.kept
@@ -511,7 +464,7 @@ def _find_alike(
         return centres
     extent = colours.opaque_extent(kind, space)
     starts = [centres]
-    if len(cloud.points) <= _FEW_COLOURS:  # once more with opaque colours far from the others
+    if len(cloud.points) <= FEW_COLOURS:  # once more with opaque colours far from the others
         starts.append(apart(cloud, whole, extent, lambda far: find_centres(far, k)))
     return settle(cloud, starts, whole, extent)
 

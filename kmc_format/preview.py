@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import codec, kmeans, metrics, rate, saving, tally
+from . import codec, kmeans, metrics, quick_codebooks, rate, saving, tally
 from .container import Box, Grid
 from .indexed import Array, Indexed
 
@@ -89,7 +89,7 @@ class Preview:
         self._threads = codec.check_threads(None)
         self._bands = Grid(width, height, width, -(-height // min(self._threads, _MOST_BANDS)))
         self._task = task
-        self._codebooks = kmeans.Codebooks(task, counted.tally)
+        self._codebooks = quick_codebooks.Codebooks(task, counted.tally)
         self.most = min(MOST_K, len(counted.tally.colours))
 
     def step(self, k: int, rdo: float = 0.0, dither: float = 0.0) -> Step:

@@ -34,13 +34,12 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import codec, container, kmeans, saving, tally, workers
+from . import codec, kmeans, saving, tally, workers
 from .ahead import work_ahead
-from .codec import Header
-from .container import Grid, Reader
+from .container import Grid
 from .extras import needed
 from .files import naming
-from .indexed import Array, label_dtype
+from .indexed import Array
 from .options import check_names
 from .remote import whole
 from .tally import Tally
@@ -144,79 +143,15 @@ def save_array(
             raise UnsupportedOperation(
                 "save_array needs a file that can seek; encode gives the bytes for a pipe"
             )
-        job = Job(task, *_find_codebook(source, task, compute), effort, tile_size)
-        front = codec.pack_front(grid, task.kind, job.entries) + metadata
-        _write(file, os.fspath(path), front, grid, _tiles(source, job, grid, compute, threads))
-
-
-def open_array(path: str | PathLike[str], labels: bool = False) -> dask.array.Array:
-    """Return the picture in a KMC file as a Dask array, of which nothing is read before it is computed.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        A path, which workers must know as well, or a URL that fsspec knows. The file must not change
-        while the array is in use.
-    labels : bool
-        Give the labels, not the pixels; `kmc_format.read_header` has the codebook.
-
-    Returns
-    -------
-    dask.array.Array
-        One chunk for each tile. Pixels are as `Indexed.expand` has them, shape (height, width) or
-        (height, width, channels); labels are uint8, or uint16 where k is over 256.
-
-    Raises
-    ------
-    ImportError
-        If Dask is not installed: ``pip install 'kmc-format[dask]'``.
-    KMCError
-        If what stands before the tiles is damaged, truncated, or newer than this package. A damaged tile
-        raises it when its chunk is computed.
-    PIL.Image.DecompressionBombError
-        If a tile has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> import kmc_format
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kmc_format.write(f"{folder}/x.kmc", np.arange(64, dtype=np.uint8).reshape(8, 8), tile=4)
-    ...     open_array(f"{folder}/x.kmc")[2:4, :2].compute().tolist()
-    [[16, 17], [24, 25]]
-    """
-    if not isinstance(path, (str, PathLike)):
-        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
-    dask_array, delayed = needed("dask.array", "dask"), needed("dask", "dask").delayed
-    files, name = needed("fsspec", "dask").core.url_to_fs(os.fspath(path))
-    with files.open(name, "rb") as file:
-        header = codec.read_header(Reader(file))
-    Image._decompression_bomb_check(header.tile_size)
-    grid = header.front.grid
-    picture = Picture(files, name, header, files.ukey(name))
-    tile_shape = _sides(grid)
-    if labels:
-        dtype = label_dtype(header.k)
-    else:
-        dtype = np.dtype(bool) if header.mode == "1" else header.codebook.dtype
-        channels = codec.seen_codebook(header).shape[1]
-        tile_shape += ((channels,),) if channels > 1 else ()
-    picture_array: dask.array.Array = dask_array.map_blocks(
-        _read_tile,
-        delayed(picture, traverse=False, pure=True),  # one for all tasks, as its index may be long
-        labels,
-        chunks=tile_shape,
-        dtype=dtype,
-        meta=np.empty((0,) * len(tile_shape), dtype),
-    )
-    return picture_array
+        block_task = BlockTask(task, *_find_codebook(source, task, compute), effort, tile_size)
+        front = codec.pack_front(grid, task.kind, block_task.entries) + metadata
+        _write(file, os.fspath(path), front, grid, _tiles(source, block_task, grid, compute, threads))
 
 
 # --- What is saved ------------------------------------------------------------------------------
 
 
-class Job(NamedTuple):
+class BlockTask(NamedTuple):
     """What workers need to know to code a block."""
 
     task: kmeans.Task
@@ -263,15 +198,6 @@ def _as_dask(array: Any) -> Any:
     return array.rechunk({2: -1}) if array.ndim == 3 else array
 
 
-def _sides(grid: Grid) -> tuple[tuple[int, ...], ...]:
-    """Return the heights of the rows of a grid, and the widths of its columns, as chunks."""
-    rows, columns = (grid.tile(n) for n in range(0, grid.count, grid.columns)), range(grid.columns)
-    return (
-        tuple(box.lower - box.upper for box in rows),
-        tuple(box.right - box.left for box in map(grid.tile, columns)),
-    )
-
-
 # --- The first pass -----------------------------------------------------------------------------
 
 
@@ -314,11 +240,11 @@ def _flat(parts: Any) -> Iterator[Tally]:
 # --- The second pass ----------------------------------------------------------------------------
 
 
-def _tiles(source: Any, job: Job, grid: Grid, compute: Compute, threads: int) -> Iterator[bytes]:
+def _tiles(source: Any, block_task: BlockTask, grid: Grid, compute: Compute, threads: int) -> Iterator[bytes]:
     """Code all tiles; return them in order."""
-    width, height = (side * max(_BLOCK_SIDE // side, 1) for side in job.tile_size)
+    width, height = (side * max(_BLOCK_SIDE // side, 1) for side in block_task.tile_size)
     blocks = Grid(grid.width, grid.height, min(width, grid.width), min(height, grid.height))
-    shared = needed("dask", "dask").delayed(job, traverse=False, pure=True)
+    shared = needed("dask", "dask").delayed(block_task, traverse=False, pure=True)
     ends = itertools.accumulate(source.chunks[0])
     groups = _groups(blocks, {-(-end // blocks.tile_height) for end in ends}, threads)
     coded = compute(_coded(source, shared, blocks, rows) for rows in groups)
@@ -342,16 +268,16 @@ def _groups(blocks: Grid, ends: set[int], threads: int) -> Iterator[range]:
             start = end
 
 
-def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
+def _coded(source: Any, block_task: Any, blocks: Grid, rows: range) -> list[Any]:
     """Return the blocks in some rows, delayed, each as what `_encode_block` makes of it."""
-    heights, widths = _sides(blocks)
+    heights, widths = blocks.sides
     heights = heights[rows.start : rows.stop]
     start = rows.start * blocks.tile_height
     part = source[start : start + sum(heights)].rechunk((heights, widths, *source.chunks[2:]), method="tasks")
     coded = needed("dask.array", "dask").map_blocks(
         _encode_block,
         part,
-        job,
+        block_task,
         dtype=object,
         chunks=((1,) * len(heights), (1,) * len(widths)),
         drop_axis=[2] if part.ndim == 3 else None,
@@ -361,13 +287,13 @@ def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
     return delayed
 
 
-def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
+def _encode_block(pixels: Array, block_task: BlockTask) -> list[list[bytes]]:
     """Code a block; return its tiles in rows."""
-    histogram = tally.histogram(kmeans.fit(job.task, pixels))
-    labels = kmeans.label(job.task, histogram, job.entries, job.kept).labels
+    histogram = tally.histogram(kmeans.fit(block_task.task, pixels))
+    labels = kmeans.label(block_task.task, histogram, block_task.entries, block_task.kept).labels
     height, width = labels.shape
-    grid = Grid(width, height, min(job.tile_size[0], width), min(job.tile_size[1], height))
-    encode = codec.tile_encoder(job.entries, job.effort)
+    grid = Grid(width, height, min(block_task.tile_size[0], width), min(block_task.tile_size[1], height))
+    encode = codec.tile_encoder(block_task.entries, block_task.effort)
     tiles = [encode(labels[box.upper : box.lower, box.left : box.right]) for box in grid]
     return [tiles[start : start + grid.columns] for start in range(0, grid.count, grid.columns)]
 
@@ -418,24 +344,3 @@ def _write(file: IO[bytes], path: str, front: bytes, grid: Grid, tiles: Iterable
     with naming(path):
         file.seek(len(front))
         file.write(codec.pack_index(lengths, grid))
-
-
-# --- What is opened -----------------------------------------------------------------------------
-
-
-class Picture(NamedTuple):
-    """What workers need to know to read a tile."""
-
-    files: Any  # a file system of fsspec
-    name: str
-    header: Header
-    version: str  # of the file, so that arrays of others have other names
-
-
-def _read_tile(picture: Picture, labels: bool, block_id: tuple[int, ...] = ()) -> Array:
-    row, column = block_id[:2]
-    front = picture.header.front
-    number = row * front.grid.columns + column
-    start, end = container.tile_range(front, number)
-    tile = codec.decode_tile(picture.files.cat_file(picture.name, start, end), picture.header, number)
-    return tile.labels if labels else tile.expand()

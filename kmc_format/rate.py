@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _core, codec, colours, kmeans, tally, yardstick
-from .clustering import squared_distance
 from .container import Box, Grid
 from .indexed import Array, Indexed, as_int
 from .kmeans import Task
+from .nearest import squared_distance
 
 _ROUNDS = 3  # of choosing labels and fitting the codebook to them
 _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
