@@ -36,7 +36,9 @@ LAYERS = {
     "metrics": 8,
     "rasters": 8,
     "raster_reading": 8,
-    "batch": 9,
+    "conversions": 8,
+    "converting": 9,
+    "batch": 10,
     "preview": 9,
     "report": 9,
     "figures": 9,
@@ -57,19 +59,9 @@ HEAVY = {
     *("dask", "distributed", "fsspec", "upath"),
 }
 WITH_PIL = {
-    *(
-        "indexed",
-        "options",
-        "saving",
-        "plugin",
-        "metrics",
-        "registration",
-        "rasters",
-        "raster_reading",
-        "batch",
-        "report",
-    ),
-    *("canvas", "explorer", "explorer_view", "explorer_panel", "explorer_server", "__init__", "cli"),
+    *("indexed", "options", "saving", "plugin", "metrics", "registration", "rasters", "raster_reading"),
+    *("batch", "conversions", "converting", "report", "canvas"),
+    *("explorer", "explorer_panel", "explorer_server", "explorer_view", "__init__", "cli"),
 }
 
 
