@@ -39,6 +39,7 @@ from .tally import Tally
 # Images whose colours are counted as one task: so few that all processes have some, and so many that tallies
 # are seldom sent from one process to another.
 _COUNTED = 16
+# What a file made without options counts as made with.
 _DEFAULTS = {**saving.QUANTIZING, **saving.RATING, "effort": codec.DEFAULT_EFFORT}
 
 
@@ -113,13 +114,13 @@ def encode_each(
     client: Any = None,
     **options: Unpack[SaveOptions],
 ) -> Batch:
-    """Prepare what `encode` does: to iterate over what is returned is to do it, record by record."""
+    """Check and plan what `encode` does; it is done when the result is iterated over, record by record."""
     check_names("encode", options, ("recursive", "jobs", "force", "strip", "any_size", "client"))
     client = _cluster(client, jobs)
     jobs = codec.check_threads(jobs)
     keep = options.get("keep")
     if isinstance(keep, Iterator):
-        options["keep"] = list(keep)  # for more than one picture
+        options["keep"] = list(keep)  # an iterator would be at its end after the first picture
     saving.check_options(options)
     if options.get("codebook") is not None:
         options["codebook"] = saving.codebook_of(options["codebook"])
@@ -184,7 +185,7 @@ def decode_each(
     any_size: bool = False,
     client: Any = None,
 ) -> Batch:
-    """Prepare what `decode` does, as `encode_each` does for `encode`."""
+    """Check and plan what `decode` does; it is done when the result is iterated over, record by record."""
     client = _cluster(client, jobs)
     jobs = codec.check_threads(jobs)
     suffix = f".{format.lower().lstrip('.')}"
@@ -334,7 +335,7 @@ def _none_counted(files: Sequence[Path], error: str) -> _Counted:
 
 
 class Batch:
-    """Files to be made, and an iterator that makes them; its length is how many there are."""
+    """Files that are made one by one while this is iterated over; its length is how many there are."""
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """K-Means on weighted points: good starts, coarse to fine, and centres that stay where they are.
 
 K-Means is scikit-learn's; it is imported on first use, as it takes longer to import than to run.
-tests/benchmarks/NOTES.md tells how the effort was chosen.
 """
 
 from __future__ import annotations
@@ -25,24 +24,37 @@ if TYPE_CHECKING:
     from sklearn.cluster import KMeans
     from threadpoolctl import ThreadpoolController
 
-_COARSE_BINS = 600  # times the square root of k: least size of the coarse histogram
-_STARTS = 64  # over k: searches from different starts, at least one and at most _MOST_STARTS
-_MOST_STARTS = 4
-_ROUNDS = 12  # most rounds of split and merge
-_ROUND_STEPS = 3  # Lloyd steps after each
-_WORTH = 2.0  # how much more a merge may cost than the split beside it is expected to gain
-_FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
-_FINAL_STEPS = 6  # Lloyd steps there
-_DIRECT_K = 512  # up to here one K-Means run finds all clusters; beyond, one run a group
-_ROUGH_K = 64  # the same, for a start only
-_GROUP_STEPS = 10  # Lloyd steps in a group after k-means++
-_GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all groups pay
-_MOST_CELLS = 2**32  # of a histogram, as their numbers have 32 bits
-_LINE_K = 128  # up to here, points on a line get the best start there is
-_LINE_BINS = 640
-_MERGED_STEPS = 1000  # over k: Lloyd steps on the coarse histogram after merging, at most _GROUP_STEPS,
-_THOROUGH_K = 32  # and up to here split and merge, which takes long for more
-_ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
+# tests/benchmarks/NOTES.md tells how these were chosen; all of them trade error against time.
+
+# Bins of the coarse and the fine histogram, at least, for each unit of the square root of k.
+_COARSE_BINS, _FINE_BINS = 600, 2000
+# Numbers of cells along a side that are tried for the grid of a histogram, in turn.
+_SIDES = (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384)
+# Cells of a histogram, at most: their numbers have 32 bits.
+_MOST_CELLS = 2**32
+# Searches begin from _STARTS / k different starts, at least one and at most _MOST_STARTS.
+_STARTS, _MOST_STARTS = 64, 4
+# Rounds of split and merge, at most, and Lloyd steps after each.
+_ROUNDS, _ROUND_STEPS = 12, 3
+# How many times the gain that is expected of a split the merge beside it may cost.
+_WORTH = 2.0
+# Lloyd steps on the fine histogram, at the end.
+_FINAL_STEPS = 6
+# Numbers of centres up to which one run of K-Means finds all; beyond, each group of colours has its own. The
+# second is for centres that are only a start.
+_DIRECT_K, _ROUGH_K = 512, 64
+# Lloyd steps in a group, after k-means++.
+_GROUP_STEPS = 10
+# Pairs of a colour and a centre up to which Lloyd steps over all groups pay.
+_GLOBAL_PAIRS = 2**26
+# Number of centres up to which points on a line get the best start there is, and the bins it is found on.
+_LINE_K, _LINE_BINS = 128, 640
+# Merged centres move by _MERGED_STEPS / k Lloyd steps, at most _GROUP_STEPS.
+_MERGED_STEPS = 1000
+# Number of centres up to which merged ones are split and merged again, which takes long for more.
+_THOROUGH_K = 32
+# Weight of an anchor, in the weight of everything else: so heavy that its centre stays where it is.
+_ANCHOR = 1e9
 
 
 class Cloud(NamedTuple):
@@ -54,9 +66,9 @@ class Cloud(NamedTuple):
 
 
 def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
-    """Return the centres that K-Means finds beside the anchors, k with them.
+    """Return the centres that K-Means finds beside the anchors; with the anchors they are k.
 
-    Rough ones, as a start for others, are found more quickly.
+    Rough centres are found more quickly, and are good enough to start from.
     """
     from sklearn import config_context
 
@@ -148,7 +160,7 @@ def _coarsen(cloud: Cloud, wanted: int) -> Cloud:
     columns = points.T.copy()  # contiguous, which is four times faster
     columns -= columns.min(axis=1, keepdims=True)
     span = float(columns.max())
-    for cells in (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384):
+    for cells in _SIDES:
         if cells > span or cells ** len(columns) > _MOST_CELLS or wanted > len(points):
             break
         key = np.zeros(len(points), np.uint32)

@@ -20,7 +20,8 @@ SPACES = ("srgb", "oklab")
 CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
 _ALPHA = 3
 
-_UNIT = 2**17  # of Oklab's lightness, in coordinates
+# How far black is from white in coordinates of Oklab.
+_UNIT = 2**17
 # The other two count twice: Ottosson's finding from measured colour differences, known as delta E OK2.
 _OKLAB_SCALE = np.array([_UNIT, 2 * _UNIT, 2 * _UNIT])
 

@@ -22,6 +22,7 @@ from .conversions import Conversion, Record
 from .errors import KMCError
 from .remote import modified, readable, write
 
+# What is kept of an image beside its pixels, under Pillow's names.
 _METADATA = ("exif", "xmp", "icc_profile", "dpi")
 # Formats that change pixels. Whoever names one of them accepts that, so the written file is not compared.
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}
@@ -30,7 +31,7 @@ _PREVIEWS = {"MPO", "PSD"}
 
 
 def encode_file(conversion: Conversion, *, force: bool, strip: bool, options: Mapping[str, Any]) -> bool:
-    """Save one file as KMC; return False where that is not needed."""
+    """Save one file as KMC; return False if the target is up to date."""
     if not (force or conversion.named) and _is_current(conversion, options["_digest"]):
         return False
     with Image.open(readable(conversion.source)) as image:
@@ -42,7 +43,7 @@ def encode_file(conversion: Conversion, *, force: bool, strip: bool, options: Ma
 
 
 def decode_file(conversion: Conversion, *, force: bool, name: str) -> bool:
-    """Save one KMC file in another format; return False where that is not needed."""
+    """Save one KMC file in another format; return False if it is up to date."""
     if not force and conversion.target.is_file():
         if _is_newer(conversion.target, conversion.source):
             return False
@@ -52,7 +53,9 @@ def decode_file(conversion: Conversion, *, force: bool, name: str) -> bool:
     with Image.open(readable(conversion.source), formats=["KMC"]) as opened:
         image = _suited(opened, name)
         file = io.BytesIO()
-        image.save(file, name, lossless=True, exact=True, **_metadata(opened))  # the two are WebP's
+        image.save(
+            file, name, lossless=True, exact=True, **_metadata(opened)
+        )  # WebP loses nothing with these two
     if name in Image.OPEN and name not in _LOSSY and not _equal(image, file):
         raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
     write(conversion.target, file.getvalue())
@@ -66,7 +69,7 @@ def check_frames(image: Image.Image) -> None:
 
 
 def _suited(image: Image.Image, name: str) -> Image.Image:
-    """Convert an image where that loses nothing, and a format would lose something, or refuse it."""
+    """Convert an image that a format refuses, or would store with a loss, to a mode where nothing is lost."""
     if image.mode == "I" and name == "PNG":
         low, high = cast("tuple[int, int]", image.getextrema())
         if low < 0 or high > 0xFFFF:
@@ -93,7 +96,7 @@ def _metadata(image: Image.Image) -> dict[str, Any]:
     found = {name: image.info[name] for name in _METADATA if image.info.get(name)}
     dpi = found.get("dpi", (1, 1))
     if not all(math.isfinite(value) and value > 0 for value in dpi):
-        del found["dpi"]  # as some programs write that for an unknown one
+        del found["dpi"]  # some programs write zeros where they do not know it
     return found
 
 
@@ -131,13 +134,15 @@ def attempt(work: Callable[[Conversion], bool], any_size: bool, conversion: Conv
 
 @contextmanager
 def _warnings() -> Iterator[Sequence[warnings.WarningMessage]]:
-    """Gather warnings, which is for one thread only."""
+    """Gather warnings. Only the main thread can, as Python has one list of filters for all threads."""
     if threading.current_thread() is not threading.main_thread():
         yield ()
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice that size is an error
+        warnings.simplefilter(
+            "ignore", Image.DecompressionBombWarning
+        )  # of twice the limit Pillow makes an error
         yield caught
 
 
@@ -174,7 +179,7 @@ def explain(error: Exception) -> str:
     """Return what is wrong, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, FileNotFoundError):  # of a URL, which has the name only
+    if isinstance(error, FileNotFoundError):  # from fsspec, whose errors have the name of the file only
         return os.strerror(errno.ENOENT)
     if isinstance(error, Image.DecompressionBombError):
         return f"{error} Where it is none, any-size opens it."

@@ -36,7 +36,8 @@ from .indexed import Indexed
 from .likeness import percentage
 from .preview import Preview, psnr
 
-_REST = 0.3  # seconds after which a slider that has not moved is at rest
+# Seconds after which a slider that has not moved counts as at rest, and the picture is saved.
+_REST = 0.3
 
 
 class Explorer(Panel):
@@ -144,7 +145,7 @@ class Explorer(Panel):
     def _rested(self, generation: int) -> None:
         try:
             self._rest(generation)
-        except Exception as error:  # nobody else would be told
+        except Exception as error:  # this is a timer's thread, whose errors nobody else would see
             self._complain(error)
 
     def _rest(self, generation: int) -> None:

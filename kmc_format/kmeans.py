@@ -28,12 +28,15 @@ DEFAULT_K = 256
 Colour = int | Sequence[int]
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
-_MOST_COLOURS = 2**20  # to cluster, and to look at together
-# So few colours are clustered in a few milliseconds.
+# Colours that are clustered, at most, and that are looked at together: of more, every second, third ... one.
+_MOST_COLOURS = 2**20
+# Colours for which clustering takes hardly any time.
 FEW_COLOURS = 2**10
-_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
+# The dtypes that are stored as they are; other integers become int32.
+_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}
 _LEVELS = np.arange(256, dtype=np.uint8)
-_APART = 2**19  # farther than any two colours are, errors included
+# Added to a coordinate to keep opaque colours apart from others: more than any two differ, errors included.
+_APART = 2**19
 
 
 def quantize(

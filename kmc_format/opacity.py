@@ -13,8 +13,10 @@ from .clustering import Cloud
 from .indexed import Array
 from .nearest import nearest, nearest_alike, squared_distance
 
-_SETTLING_STEPS = 6  # Lloyd steps after opaque and other points were told apart
-_WHOLE_SHARES = (0.05, 0.3, 0.6, 0.9)  # of opaque points from which a centre is made opaque, tried in turn
+# Lloyd steps after the centres were told apart into opaque and other ones.
+_SETTLING_STEPS = 6
+# Shares of a centre's weight that opaque points must have for it to become opaque; each of them is tried.
+_WHOLE_SHARES = (0.05, 0.3, 0.6, 0.9)
 
 
 def apart(cloud: Cloud, whole: Array, extent: float, find_centres: Callable[[Cloud], Array]) -> Array:

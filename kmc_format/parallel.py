@@ -1,6 +1,6 @@
 """Work at many items: in processes of this machine, or by a Dask cluster.
 
-What comes of the items is given as it comes, in any order. Nothing here knows what the work is.
+Results are given in the order in which they are ready. Nothing here knows what the work is.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ from .extras import needed
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_AHEAD = 4  # items handed out for each process, the one it works at among them
-_GROUPS = 16  # tasks for each core of a cluster, so that all cores end at about the same time,
-_MOST_IN_GROUP = 64  # but of so many items, as a task costs the scheduler about a millisecond
-_BRANCHES = 8  # results that are merged at once
+# Items handed out for each process, the one it works at among them: enough that none has to wait for more.
+_AHEAD = 4
+# Tasks for each core of a cluster, about: enough that all cores end at about the same time.
+_GROUPS = 16
+# Items in a task, at most. A task costs the scheduler about a millisecond, which does not show with so many.
+_MOST_IN_GROUP = 64
+# Results that one task merges: more make fewer rounds, and need more memory at once.
+_BRANCHES = 8
 _INTERRUPTED = "interrupted"
 _KILLED = "a process was killed, perhaps as memory ran out"
 
@@ -42,8 +46,23 @@ def in_processes(
     processes: int,
     lost: Callable[[_Item, str], _Result],
 ) -> Iterator[_Result]:
-    """Map a function over items in so many processes; what is lost is given with how that came."""
-    # Processes that are forked would share the state of threads that they do not have.
+    """Map a function over items in several processes of this machine.
+
+    Parameters
+    ----------
+    work : callable
+        Is called with each item, in one of the processes.
+    items : sequence
+    processes : int
+    lost : callable
+        Makes a result of an item whose process was killed or interrupted, and of the message that says so.
+
+    Yields
+    ------
+    result
+        In the order in which the work was done.
+    """
+    # A process that is forked has a copy of all locks, but not of the threads that would release them.
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
 
@@ -110,7 +129,7 @@ def _start_worker(stop: Event) -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """End the work at a file, and let a process that waits for work wait."""
+    """Raise an interrupt in a process that works at an item; leave one that waits for work alone."""
     if _Worker.working:
         raise KeyboardInterrupt
 
@@ -137,9 +156,10 @@ def on_cluster(
     client: Any,
     lost: Callable[[_Item, Exception], _Result],
 ) -> Iterator[_Result]:
-    """Map a function over items on a Dask cluster, several as a task; workers that are lost are replaced.
+    """Map a function over items on a Dask cluster, several items as one task.
 
-    `client` is as for `workers.reached`, and not None.
+    Dask does again what was lost with a worker. `client` is a client or an address, as for `workers.reached`;
+    `lost` makes a result of an item, and of the error for which its task was given up.
     """
     as_completed = needed("distributed", "dask").as_completed
     with workers.reached(client) as connected:
@@ -165,7 +185,7 @@ def reduced_on_cluster(
     items: Sequence[_Item],
     client: Any,
 ) -> _Result:
-    """Map a function over items on a Dask cluster, at least one, and merge what comes of them there."""
+    """Map a function over items, at least one, on a Dask cluster; merge the results there, and return one."""
     with workers.reached(client) as connected:
         futures = connected.map(work, items, pure=False)
         while len(futures) > 1:

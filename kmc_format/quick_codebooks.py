@@ -10,7 +10,7 @@ from .kmeans import FEW_COLOURS, Task, choose_entries
 from .nearest import nearest
 from .tally import Tally
 
-# For so few entries, as for so few colours, clustering anew takes a few milliseconds.
+# Entries up to which clustering anew takes hardly any time.
 _FEW_ENTRIES = 8
 
 

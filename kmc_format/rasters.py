@@ -48,18 +48,23 @@ if TYPE_CHECKING:
     import dask.array
     import distributed
 
-# What to compute, in groups, to the results of one after the other.
+# A function that takes groups of delayed objects, and gives the results of all of them one after the other.
 Compute = Callable[[Iterable[list[Any]]], Iterator[Any]]
 
-_WHOLE = {"dither": saving.QUANTIZING["dither"], **saving.RATING}  # options that need all pixels at once
-_BLOCK_SIDE = 1024  # of blocks of tiles, about: what one task codes
-_CHUNK_BYTES = 2**23  # of what is no Dask array, read at once
-# Colours that are told apart: all that there are without alpha. So many take about 800 MB while added up.
+# Options that need all pixels of a picture at once, with the values that stand for not using them.
+_WHOLE = {"dither": saving.QUANTIZING["dither"], **saving.RATING}
+# The side in pixels, about, of a block of tiles, which one task codes.
+_BLOCK_SIDE = 1024
+# Bytes of a chunk where the array is no Dask array, and so has no chunks of its own.
+_CHUNK_BYTES = 2**23
+# Colours that are told apart, of 12 bytes each: without alpha there are no more than so many.
 _MOST_COLOURS = 2**24
-_AHEAD = 2  # groups of blocks handed out, the one waited for among them
-_BLOCKS_A_THREAD = 4  # in a group, at least,
-_LEAST_BLOCKS = 64  # for workers that come later,
-_MOST_BLOCKS = 2**10  # and no more rows than make so many
+# Groups of blocks handed out at a time, the one that is waited for among them: one is coded meanwhile.
+_AHEAD = 2
+# Blocks in a group: at least so many for each thread, and at least so many in all, as workers may come later.
+_BLOCKS_A_THREAD, _LEAST_BLOCKS = 4, 64
+# A group ends with the row that makes it so many blocks, wherever the array's chunks end.
+_MOST_BLOCKS = 2**10
 
 
 def save_array(

@@ -28,7 +28,9 @@ _ROUNDS = 3  # of choosing labels and fitting the codebook to them
 _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
 _TRIAL_PIXELS = 2**18  # of a large picture, on which numbers of colours are tried
 _STRIPS = 8  # they come from
-_ANTICIPATED = 0.42  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
+# The share of the cost of a bit that is charged to the pixel whose label is chosen. A label that costs bits
+# makes the same label cheaper at the pixels after it, which gives the rest back.
+_ANTICIPATED = 0.42
 _BIT = 1024 * math.log(2)  # in the units of cost of `_core.choose_labels`
 _ENTRY_BITS = 6  # that a byte of an entry takes, about
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25

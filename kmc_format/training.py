@@ -8,7 +8,7 @@ from . import kmeans, tally
 from .indexed import Array
 from .tally import Tally
 
-# Colours that are told apart. Four million take about 200 MB, and clustering looks at a quarter of them.
+# Colours that are told apart, of 12 bytes each. Clustering looks at a quarter of so many.
 MOST_COLOURS = 2**22
 
 
