@@ -47,8 +47,8 @@ _CLOSE = {1: 1.05, 2: 1.25}  # and on all of them those that take up to so much 
 _STRIPS = 2  # which the labels for a trial come from
 _TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
 _ALL_PIXELS = 2**14  # up to so many, all efforts try all ways, as none takes long
-# Ways to code labels that look up matches decode more slowly. Their bytes are multiplied by this before the best
-# way is chosen, so that they are taken only if they save about 5 % or more.
+# Ways to code labels that look up matches decode more slowly. Their bytes are multiplied by this before the
+# best way is chosen, so that they are taken only if they save about 5 % or more.
 _MATCHES_WORTH = 1.05
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 _AHEAD = 3  # tiles for each thread, the one it works at among them

@@ -60,7 +60,7 @@ def format_of(suffix: str) -> str:
 def plan(
     sources: Paths, output: str | PathLike[str] | None, suffix: str, wanted: set[str], recursive: bool
 ) -> list[Conversion]:
-    """Return a job for each file."""
+    """Return a conversion for each file that the sources stand for."""
     found = [file for source in sources for file in find_files(source, wanted, recursive)]
     if output is None:
         return [Conversion(source, source.with_suffix(suffix)) for source, _ in found]
