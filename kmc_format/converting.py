@@ -53,9 +53,8 @@ def decode_file(conversion: Conversion, *, force: bool, name: str) -> bool:
     with Image.open(readable(conversion.source), formats=["KMC"]) as opened:
         image = _suited(opened, name)
         file = io.BytesIO()
-        image.save(
-            file, name, lossless=True, exact=True, **_metadata(opened)
-        )  # WebP loses nothing with these two
+        # With these two options WebP loses nothing; other formats ignore them.
+        image.save(file, name, lossless=True, exact=True, **_metadata(opened))
     if name in Image.OPEN and name not in _LOSSY and not _equal(image, file):
         raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
     write(conversion.target, file.getvalue())
@@ -140,9 +139,8 @@ def _warnings() -> Iterator[Sequence[warnings.WarningMessage]]:
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warnings.simplefilter(
-            "ignore", Image.DecompressionBombWarning
-        )  # of twice the limit Pillow makes an error
+        # What has twice the pixels that Pillow warns of is an error anyway.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield caught
 
 
