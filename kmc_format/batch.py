@@ -119,8 +119,8 @@ def encode_each(
     client = _cluster(client, jobs)
     jobs = codec.check_threads(jobs)
     keep = options.get("keep")
-    if isinstance(keep, Iterator):
-        options["keep"] = list(keep)  # an iterator would be at its end after the first picture
+    if isinstance(keep, Iterable) and not isinstance(keep, (str, bytes, bytearray)):
+        options["keep"] = list(keep)  # an iterator ends with the first picture, and `digest` takes no set
     saving.check_options(options)
     if options.get("codebook") is not None:
         options["codebook"] = saving.codebook_of(options["codebook"])

@@ -228,7 +228,7 @@ def encode(
 
     how = {name: options.pop(name) for name in _HOW}
     given = _given(options)
-    with _standard_streams(files, output, ".kmc") as (files, output, streams):
+    with _standard_streams(files, output, ".kmc", table) as (files, output, streams):
         with _wrong_use():
             records = batch.encode_each(files, output, strip=strip, **how, **given)
         if one_codebook:
@@ -273,7 +273,8 @@ def decode(
     """
     from . import batch
 
-    with _standard_streams(files, output, f".{format.lower().lstrip('.')}") as (files, output, streams):
+    suffix = f".{format.lower().lstrip('.')}"
+    with _standard_streams(files, output, suffix, table) as (files, output, streams):
         with _wrong_use():
             records = batch.decode_each(files, output, format=format, **how)
         return _report_all("kmc decode", records, streams, table, as_json, quiet)
@@ -298,7 +299,7 @@ class _Streams(NamedTuple):
 
 @contextmanager
 def _standard_streams(
-    files: tuple[str, ...], output: str | None, suffix: str
+    files: tuple[str, ...], output: str | None, suffix: str, table: Path | None = None
 ) -> Iterator[tuple[tuple[str, ...], str | None, _Streams]]:
     """Replace - and its other names by files: what is read from, and what is written when all went well."""
     reads = any(file in _STDIN for file in files)
@@ -308,8 +309,12 @@ def _standard_streams(
     if not (reads or writes):
         yield files, output, _Streams()
         return
+    if (reads and sys.stdin is None) or (writes and sys.stdout is None):
+        raise click.UsageError("Standard input or output is closed: name a file instead of -.")
     if writes and sys.stdout.isatty():
         raise click.UsageError("Standard output is a terminal: send it to a file, or name one by -o.")
+    if writes and _is_stdout(table):
+        raise click.UsageError("Standard output has the picture: name a file for --csv, or one by -o.")
     with TemporaryDirectory(prefix="kmc") as folder:
         source = target = None
         if reads:
@@ -319,7 +324,11 @@ def _standard_streams(
         if writes:
             target = Path(folder, f"output{suffix}")
             output = str(target)
-        yield files, output, _Streams(source, target)
+        try:
+            yield files, output, _Streams(source, target)
+        except click.UsageError as error:
+            said = error.message.replace(repr(str(target)), "'-'")
+            raise click.UsageError(said, error.ctx) from error
         if target and target.exists():
             sys.stdout.buffer.write(target.read_bytes())
             sys.stdout.buffer.flush()

@@ -11,6 +11,7 @@ tests/benchmarks/NOTES.md tells how the constants were chosen.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Callable, Mapping
@@ -40,24 +41,16 @@ _CHAIN_PIXELS = 2**17  # up to which they are
 _LADDER = (
     1,
     5,
-    10,
-    20,
-    30,
-    40,
-    50,
-    60,
-    70,
-    80,
+    *range(10, 70, 10),
+    *range(70, 90, 5),
     90,
-    94,
-    96,
-    98,
-    99,
-)  # qualities whose rdo is tried after the first,
+    *range(94, 100),
+)  # whose rdo is tried after the first
 _LAST_RDOS = tuple(2.0**-n for n in range(7))  # and what is tried after these
 _FINE_LADDER = (*range(5, 90, 5), *range(90, 100))  # the same for large pictures, where each step costs bytes
 # The similarity beside JPEG's that may lack; in small smooth pictures JPEG libraries differ by up to 0.003.
 _SHORTFALL, _SMALL_SHORTFALL = 0.018 * yardstick.PERFECT, 0.015 * yardstick.PERFECT
+_EXACT_WORTH = 1.125  # so many times the bytes are well spent on the exact picture
 _PLAIN_K = kmeans.DEFAULT_K
 _QUALITY_ERROR = 32.0  # that no pixel exceeds, where a quality is given
 _LEAST_RDO, _MOST_RDO = 2.0**-6, codec.MAX_RDO
@@ -223,7 +216,10 @@ def _scene(task: Task, found: Array, numbers: Array, goal: Goal, coding: Mapping
     kind = task.kind
     if kind.dtype == "int32":
         name = next(iter(goal.asked))
-        raise ValueError(f"{name} is for colours; a picture of mode I holds labels or measurements")
+        raise ValueError(
+            f"{name} is for colours; a picture of mode I holds labels or measurements:"
+            " give k alone, or convert it to I;16 or L"
+        )
     height, width = numbers.shape
     _, tile_size, threads = codec.check_options((width, height), **coding)
     points = _coordinates(colours.unpack(found, kind), task)
@@ -520,10 +516,9 @@ def quantize(
     def plain(k: int) -> Indexed:
         return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram.tally, k))
 
-    numbers = [min(_PLAIN_K, task.k)]
-    if len(histogram.tally.colours) <= task.k:
-        numbers.append(len(histogram.tally.colours))
-    return search.run_quality(goal, size, [functools.partial(plain, k) for k in numbers])
+    distinct = len(histogram.tally.colours)
+    exact = plain(distinct) if distinct <= task.k else None
+    return search.run_quality(goal, size, functools.partial(plain, min(_PLAIN_K, task.k)), exact)
 
 
 def estimate(
@@ -586,9 +581,9 @@ def relabel(
         return Indexed(indexed.codebook, fit.labels, "P")
 
     search = _Search(scene, lambda k: book, picture, _SEARCH_ROUNDS)
-    return (
-        search.run(goal, size) if goal.quality is None else search.run_quality(goal, size, [lambda: indexed])
-    )
+    if goal.quality is None:
+        return search.run(goal, size)
+    return search.run_quality(goal, size, lambda: indexed, indexed)
 
 
 def _picture(scene: _Scene, fit: _Fit) -> Indexed:
@@ -634,20 +629,24 @@ class _Search:
         return self.picture(fit), rdo
 
     def run_quality(
-        self, goal: Goal, size: Callable[[Indexed, float], int] | None, others: list[Callable[[], Indexed]]
+        self,
+        goal: Goal,
+        size: Callable[[Indexed, float], int] | None,
+        plain: Callable[[], Indexed],
+        exact: Indexed | None,
     ) -> tuple[Indexed, float]:
-        """Return the picture of a quality, or another one that is better and no larger.
-
-        The others are in order of their error, the largest first.
-        """
+        """Return the picture of a quality, or one that is better and no larger, or exact and hardly so."""
         assert goal.quality is not None
         assert size is not None
-        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo))
-        picture, rdo, length = self.picture(found.fit), found.rdo, size(self.picture(found.fit), found.rdo)
-        for other in others:
-            plain = other()
-            if self.error_of(plain) <= found.error and (plain_length := size(plain, 0.0)) <= found.longest:
-                picture, rdo, length = plain, 0.0, plain_length
+        least = math.inf if exact is None else size(exact, 0.0) / _EXACT_WORTH
+        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo), least)
+        if exact is not None and found.longest >= least:
+            picture, rdo, length = exact, 0.0, size(exact, 0.0)
+        else:
+            picture, rdo = self.picture(found.fit), found.rdo
+            length, other = size(picture, rdo), plain()
+            if self.error_of(other) <= found.error and (other_length := size(other, 0.0)) <= found.longest:
+                picture, rdo, length = other, 0.0, other_length
         if goal.max_bytes is None or length <= goal.max_bytes:
             return picture, rdo
         return self.run(goal._replace(rdo=rdo_of(goal.quality)), size)
@@ -659,28 +658,29 @@ class _Search:
         fit = _Fit(_Book(entries, nothing, nothing, nothing), picture.labels, 0)
         return math.inf if _is_beyond(self.scene, fit) else _squared_error(self.scene, fit)
 
-    def fit_quality(self, quality: int, size: Callable[[_Fit, float], int]) -> _Found:
-        """Return the first fit that is as good as JPEG would be, from the usual `rdo` on to smaller ones."""
+    def fit_quality(self, quality: int, size: Callable[[_Fit, float], int], enough: float) -> _Found:
+        """Return the first fit that is as good as JPEG would be, from the usual `rdo` on to smaller ones.
+
+        What takes `enough` bytes ends the search: the exact picture is better, and hardly larger.
+        """
         rdo, scene = rdo_of(quality), self.scene
         if rdo and scene.task.kind.dtype == "uint8" and min(scene.numbers.shape) >= yardstick.SIDE:
-            measure = yardstick.Yardstick(colours.unpack(scene.found, scene.task.kind)[scene.numbers])
             if scene.numbers.size <= _CHAIN_PIXELS:
-                return self.fit_chain(quality, measure, size)
-            fit, rdo = self.fit_jumping(quality, measure)
+                return self.fit_chain(quality, size, enough)
+            fit, rdo = self.fit_jumping(quality, lambda fit, rdo: size(fit, rdo) >= enough)
         else:
             fit = self.fit(self.best(rdo), rdo)
         return _Found(fit, rdo, _squared_error(scene, fit), size(fit, rdo))
 
-    def fit_chain(
-        self, quality: int, measure: yardstick.Yardstick, size: Callable[[_Fit, float], int]
-    ) -> _Found:
+    def fit_chain(self, quality: int, size: Callable[[_Fit, float], int], enough: float) -> _Found:
         """Find the fit among those of all values of `rdo`, the largest first, that have ever less error.
 
         What is wanted of a quality rises with it, so that a higher one gets the same fit or a later one.
         """
-        usual, first = rdo_of(quality), rdo_of(_FIRST_QUALITY)
-        lower = [n for n in _LADDER if n < quality]
-        wanted = max(measure.jpeg(n) for n in (*lower, quality)) - _SMALL_SHORTFALL
+        usual, first, measure = rdo_of(quality), rdo_of(_FIRST_QUALITY), self.measure()
+        # JPEG itself may be worse at more quality; up to the next step, so that in between is in order too.
+        steps = _LADDER[: 1 + bisect.bisect_left(_LADDER, quality)]
+        wanted = max(map(measure.jpeg, steps)) - _SMALL_SHORTFALL
         k, found, longest = self.best(first), None, 0
         for rdo in (*map(rdo_of, _LADDER), *_LAST_RDOS):
             fit = self.fit(self.scaled(k, first, rdo), rdo)
@@ -689,16 +689,20 @@ class _Search:
                 continue
             longest = max(longest, size(fit, rdo))
             found = _Found(fit, rdo, error, longest)
-            if rdo <= usual and self.similarity(measure, fit) >= wanted:
+            if longest >= enough or (rdo <= usual and self.similarity(measure, fit) >= wanted):
                 break
         assert found is not None
         return found
 
-    def fit_jumping(self, quality: int, measure: yardstick.Yardstick) -> tuple[_Fit, float]:
+    def fit_jumping(self, quality: int, is_enough: Callable[[_Fit, float], bool]) -> tuple[_Fit, float]:
         """Find a fit in less time: try the usual `rdo`, and search among smaller ones."""
         usual = rdo_of(quality)
-        k, wanted = self.best(usual), measure.jpeg(quality) - _SHORTFALL
+        k = self.best(usual)
         fit = self.fit(k, usual)
+        if is_enough(fit, usual):
+            return fit, usual
+        measure = self.measure()
+        wanted = measure.jpeg(quality) - _SHORTFALL
         if self.similarity(measure, fit) >= wanted:
             return fit, usual
         rdos = [rdo for rdo in (*map(rdo_of, _FINE_LADDER), *_LAST_RDOS) if rdo < usual]
@@ -717,6 +721,11 @@ class _Search:
         """Return which of `sizes` suits an `rdo` where k suits the usual one."""
         wanted = k * (usual / rdo) ** _COLOURS_POWER
         return min(self.sizes, key=lambda one: abs(math.log(one / wanted)))
+
+    def measure(self) -> yardstick.Yardstick:
+        """Return the measure of how alike others are to the picture."""
+        scene = self.scene
+        return yardstick.Yardstick(colours.unpack(scene.found, scene.task.kind)[scene.numbers])
 
     def similarity(self, measure: yardstick.Yardstick, fit: _Fit) -> float:
         """Return how alike a fit and the picture are."""
@@ -886,7 +895,8 @@ def _climb(cost: Callable[[int], float], at: int, count: int) -> int:
     """Return the place among so many, going from one to the next, where costs are least."""
     cost = functools.cache(cost)
     here = cost(at)
-    step = 1 if at + 1 < count and cost(at + 1) < here else -1
+    below, above = (cost(n) if 0 <= n < count else math.inf for n in (at - 1, at + 1))
+    step = 1 if above < min(here, below) else -1
     while 0 <= at + step < count and cost(at + step) < cost(at):
         at += step
     return at

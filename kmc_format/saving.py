@@ -149,7 +149,7 @@ def index_pixels(
         return kmeans.quantize(pixels, **given), {}
     given = {name: value for name, value in given.items() if name != "dither"}
     indexed, rdo = rate.quantize(pixels, goal, coding=coding, size=_file_size(coding, metadata), **given)
-    if indexed.mode == "L" and given.keys().isdisjoint({"k", "codebook"}):
+    if indexed.mode == "L" and given.get("k") is None and given.get("codebook") is None:
         _warn_of_labels(pixels, indexed, goal)
     return indexed, _chosen(rdo)
 

@@ -136,7 +136,8 @@ def test_what_was_asked_is_part_of_being_up_to_date(tree):
             assert image.info.keys() <= {"k", "rdo", "xmp", "dpi"}
         assert (tree / "a.kmc").stat().st_size <= options.get("max_bytes", 9999)
     assert skipped(batch.encode([tree / "a.png"], k=8, keep=iter(["red"]))) == [False]
-    assert skipped(batch.encode([tree / "a.png"], k=8, keep=["red"])) == [True]
+    for keep in (["red"], {"red"}, {"red": "a key"}.keys()):
+        assert skipped(batch.encode([tree / "a.png"], k=8, keep=keep)) == [True]
 
 
 def test_files_that_do_not_tell_their_options_count_as_made_without(tree):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -289,6 +290,26 @@ def test_binary_data_does_not_go_to_a_terminal(kmc, folder, monkeypatch):
     status, out, err = kmc("encode x.png -o -")
     assert (status, out) == (2, "")
     assert "Standard output is a terminal" in err
+
+
+def test_a_picture_and_a_table_are_not_mixed_on_standard_output(folder):
+    for line in ("encode x.png -o - --csv -", "decode x.kmc -o - --csv /dev/stdout"):
+        mixed = piped(line)
+        assert (mixed.returncode, mixed.stdout) == (2, b"")
+        assert b"Standard output has the picture: name a file for --csv" in mixed.stderr
+
+
+@pytest.mark.parametrize(("stream", "line"), [("stdin", "info -"), ("stdout", "encode x.png -o -")])
+def test_standard_streams_that_are_closed(folder, monkeypatch, stream, line):
+    monkeypatch.setattr(sys, stream, None)
+    with pytest.raises(click.UsageError, match="is closed: name a file"):
+        cli.kmc.main(shlex.split(line), "kmc", standalone_mode=False)
+
+
+def test_standard_output_is_one_file(kmc, folder):
+    shutil.copy(folder / "x.png", folder / "y.png")
+    status, _, err = kmc("encode x.png y.png -o /dev/stdout")
+    assert (status, "output '-' is" in err, "kmc_" in err) == (2, True, False)
 
 
 @pytest.mark.parametrize(

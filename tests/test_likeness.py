@@ -67,6 +67,14 @@ def test_grey_labels_give_a_warning_where_some_changed():
         save(smooth(mode="L"), quality=10)
 
 
+@pytest.mark.parametrize("goal", [{"rdo": 200}, {"rdo": 200, "max_error": 30}], ids=str)
+def test_grey_images_give_the_warning_as_arrays_do(goal):
+    labels = regions()
+    for picture in (labels, Image.fromarray(labels)):
+        with pytest.warns(UserWarning, match="looks like labels, and rdo changed"):
+            kmc_format.encode(picture, **goal)
+
+
 @pytest.mark.parametrize("count", [2, 3, 5, 20, 200])
 def test_regions_look_like_labels_at_any_scale(count):
     assert looks_like_labels(regions(count, 192))
