@@ -189,7 +189,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _wrong_use() -> Iterator[None]:
-    """Have what is wrong with arguments said as such."""
+    """Turn errors of type and value into errors of usage, which end with status 2."""
     try:
         yield
     except (ValueError, TypeError) as error:

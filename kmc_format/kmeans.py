@@ -16,31 +16,27 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 
 from . import _core, colours
-from .clustering import (
-    Cloud,
-    apart,
-    best_levels,
-    cluster,
-    merged_centres,
-    nearest,
-    nearest_alike,
-    refine,
-    settle,
-    squared_distance,
-)
-from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype
+from .clustering import Cloud, cluster
+from .indexed import KINDS, MAX_K, Array, Indexed, Kind, as_int, label_dtype, plain_kind
+from .levels import best_levels
+from .nearest import nearest_alike, squared_distance
+from .opacity import apart, settle
+from .tally import Histogram, Tally, common_kind, histogram, is_exact, means
 
 DEFAULT_K = 256
 
 Colour = int | Sequence[int]
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
-_MOST_COLOURS = 2**20  # to cluster, and to look at together
-_FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
-_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
+# Colours that are clustered, at most, and that are looked at together: of more, every second, third ... one.
+_MOST_COLOURS = 2**20
+# Colours for which clustering takes hardly any time.
+FEW_COLOURS = 2**10
+# The dtypes that are stored as they are; other integers become int32.
+_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}
 _LEVELS = np.arange(256, dtype=np.uint8)
-_APART = 2**19  # farther than any two colours are, errors included
-_CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
+# Added to a coordinate to keep opaque colours apart from others: more than any two differ, errors included.
+_APART = 2**19
 
 
 def quantize(
@@ -96,8 +92,8 @@ def quantize(
     )
     if strength and task.kind.dtype == "int32":
         raise ValueError("dither is for colours; a picture of mode I holds labels or measurements")
-    histogram = colours.histogram(pixels)
-    return label(task, histogram, *find_codebook(task, histogram, task.k), strength)
+    counted = histogram(pixels)
+    return label(task, counted, *find_codebook(task, counted.tally, task.k), strength)
 
 
 class Task(NamedTuple):
@@ -152,7 +148,7 @@ def plan(
         if keep is not None:
             raise ValueError("keep and codebook contradict each other: put the colours in the codebook")
         given = _check_codebook(codebook, kind)
-        opaque = not colours.has_alpha(Kind("", kind.dtype, given.shape[1]))
+        opaque = not colours.has_alpha(plain_kind(kind.dtype, given.shape[1]))
         kind, entries = _meet(kind, given, palette)
         return Task(kind, space, seed, len(entries), True, np.empty(0, np.uint32), entries, opaque)
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
@@ -194,7 +190,7 @@ def _free_task(kind: Kind, k: int | None, seed: int, space: str, keep: Iterable[
 def distinct_colours(pixels: Array) -> Array:
     """Return the colours of a picture in ascending order, shape (n, channels), if they make a codebook."""
     kind, pixels = check_pixels(pixels)
-    found = colours.histogram(pixels).colours
+    found = histogram(pixels).tally.colours
     if len(found) > MAX_K:
         raise ValueError(f"an image used as codebook has at most {MAX_K} distinct colours, not {len(found)}")
     return colours.unpack(found, kind)
@@ -286,7 +282,7 @@ def _check_colour(colour: object, kind: Kind) -> list[int]:
                 return values
         elif kind.mode != "1" or values[0] in (0, 255):
             rgba = colours.widen(np.array([values], np.uint8), 4)
-            entry = rgba[:, _CHANNELS_OF_RGBA[kind.channels]]
+            entry = rgba[:, colours.CHANNELS_OF_RGBA[kind.channels]]
             if np.array_equal(colours.widen(entry, 4), rgba):
                 channels: list[int] = entry[0].tolist()
                 return channels
@@ -344,8 +340,7 @@ def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:
             f" not {dtype} with {channels}"
         )
     stored = dtype.newbyteorder("=") if dtype.newbyteorder("=") in _STORED else np.dtype(np.int32)
-    mode = {1: {1: "L", 2: "I;16", 4: "I"}[stored.itemsize], 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-    return Kind(mode, stored.name, channels)
+    return plain_kind(stored.name, channels)
 
 
 def check_pixels(pixels: Array) -> tuple[Kind, Array]:
@@ -363,20 +358,9 @@ def check_pixels(pixels: Array) -> tuple[Kind, Array]:
     return kind, np.ascontiguousarray(pixels, kind.dtype)
 
 
-def common_kind(kinds: Iterable[Kind]) -> Kind:
-    """Return the kind of picture that holds all of several exactly."""
-    dtypes = {kind.dtype for kind in kinds}
-    if len(dtypes) > 1:
-        raise ValueError(f"pictures of {' and '.join(sorted(dtypes))} cannot share a codebook")
-    if dtypes != {"uint8"}:
-        return next(iter(kinds))
-    channels = colours.common_channels(kind.channels for kind in kinds)
-    return next(kind for kind in KINDS[1:] if kind.channels == channels)
-
-
 def _meet(kind: Kind, entries: Array, palette: bool) -> tuple[Kind, Array]:
     """Return the kind of picture that pixels of a kind and a codebook make, and its entries in that."""
-    own = Kind("", "uint8", entries.shape[1])
+    own = plain_kind("uint8", entries.shape[1])
     bilevel = (
         kind.mode == "1" and entries.shape[1] == 1 and set(entries.flat) <= {0, 255} and len(entries) <= 2
     )
@@ -394,62 +378,35 @@ def _meet(kind: Kind, entries: Array, palette: bool) -> tuple[Kind, Array]:
 # --- Codebook and labels --------------------------------------------------------------------------
 
 
-def find_codebook(
-    task: Task, histogram: colours.Histogram | colours.Counts, k: int, *, rough: bool = False
-) -> tuple[Array, Array]:
+def find_codebook(task: Task, counted: Tally, k: int, *, rough: bool = False) -> tuple[Array, Array]:
     """Return at most k entries, shape (k, channels), and which colours, packed, keep theirs exactly.
-
-    Rough ones are found more quickly, and good enough to start from.
-    """
-    if task.fixed is not None:
-        return task.fixed, task.kept
-    entries, kept = _find(task, histogram.colours, histogram.counts, k, _clustering(task, rough))
-    return colours.unpack(entries, task.kind), kept
-
-
-class Codebooks:
-    """Codebooks for one picture, each found in milliseconds and nearly as good as that of `find_codebook`.
-
-    The colours are clustered once, for the most entries; these are merged pairwise, and those left
-    move by a few steps of K-Means. Few colours are clustered anew for each, and so are others for
-    few entries; those are as good.
 
     Parameters
     ----------
     task : Task
-        Its k is the most entries there can be.
-    histogram : colours.Histogram
-        Of the picture.
+    counted : Tally
+        The colours of all that is to be labelled, of one picture or of many.
+    k : int
+    rough : bool
+        Find entries that are good enough to start from, more quickly.
     """
-
-    def __init__(self, task: Task, histogram: colours.Histogram) -> None:
-        self._task, self._histogram = task, histogram
-        self._merged: list[Array] = []
-
-    def find(self, k: int) -> tuple[Array, Array]:
-        """Do as `find_codebook` does."""
-        entries, kept = _find(self._task, self._histogram.colours, self._histogram.counts, k, self._centres)
-        return colours.unpack(entries, self._task.kind), kept
-
-    def _centres(self, cloud: Cloud, k: int) -> Array:
-        if len(cloud.points) <= _FEW_COLOURS or k <= _FEW_ENTRIES:
-            return cluster(cloud, k, self._task.seed)
-        if not self._merged:
-            self._merged = self._merge(cloud)
-        free = k - len(cloud.anchors)
-        if free >= len(self._merged) - 1:
-            return self._merged[-1]
-        return refine(cloud, self._merged[free])
-
-    def _merge(self, cloud: Cloud) -> list[Array]:
-        centres = cluster(cloud, self._task.k, self._task.seed)
-        number = nearest(cloud.points.astype(np.int32), np.rint(centres).astype(np.int32))
-        weights = np.bincount(number, cloud.weights, len(centres))
-        return merged_centres(centres[weights > 0], weights[weights > 0])
+    if task.fixed is not None:
+        return task.fixed, task.kept
+    return choose_entries(task, counted, k, functools.partial(cluster, seed=task.seed, rough=rough))
 
 
-def _clustering(task: Task, rough: bool = False) -> FindCentres:
-    return functools.partial(cluster, seed=task.seed, rough=rough)
+def choose_entries(task: Task, counted: Tally, k: int, find_centres: FindCentres) -> tuple[Array, Array]:
+    """Do as `find_codebook` does, for a task without a fixed codebook and by another way to cluster."""
+    if not (is_exact(counted) or _may_reduce(task)):
+        raise ValueError(f"the pictures have more than {k} distinct values together; give k to reduce them")
+    stand_ins = means(counted)
+    entries, kept = _find(task, stand_ins.colours, stand_ins.counts, k, find_centres)
+    return colours.unpack(entries, task.kind), kept
+
+
+def _may_reduce(task: Task) -> bool:
+    """Tell whether values may be replaced by others: integers are kept exactly unless k is given."""
+    return task.given or task.kind.dtype == "uint8"
 
 
 def _find(task: Task, found: Array, counts: Array, k: int, find_centres: FindCentres) -> tuple[Array, Array]:
@@ -458,7 +415,7 @@ def _find(task: Task, found: Array, counts: Array, k: int, find_centres: FindCen
     everything = np.union1d(found, kept) if len(kept) else found
     if len(everything) <= k:
         return everything, kept
-    if not task.given and task.kind.dtype != "uint8":
+    if not _may_reduce(task):
         raise ValueError(f"the image has {len(found)} distinct values, more than {k}; give k to reduce them")
     visible, weights = found, counts
     if colours.has_alpha(task.kind):
@@ -510,7 +467,7 @@ def _find_alike(
         return centres
     extent = colours.opaque_extent(kind, space)
     starts = [centres]
-    if len(cloud.points) <= _FEW_COLOURS:  # once more with opaque colours far from the others
+    if len(cloud.points) <= FEW_COLOURS:  # once more with opaque colours far from the others
         starts.append(apart(cloud, whole, extent, lambda far: find_centres(far, k)))
     return settle(cloud, starts, whole, extent)
 
@@ -549,20 +506,18 @@ def _merge_clear(found: Array, counts: Array, kept: Array) -> tuple[Array, Array
     return visible, weights, zero
 
 
-def label(
-    task: Task, histogram: colours.Histogram, entries: Array, kept: Array, strength: int = 0
-) -> Indexed:
+def label(task: Task, counted: Histogram, entries: Array, kept: Array, strength: int = 0) -> Indexed:
     """Give each pixel the nearest entry, or dither."""
-    found = histogram.colours
+    found = counted.tally.colours
     numbers, exact = nearest_entries(task, found, entries)
     if not strength or exact.all():
-        return Indexed(entries, histogram.map(numbers.astype(label_dtype(len(entries)))), task.kind.mode)
+        return Indexed(entries, counted.map(numbers.astype(label_dtype(len(entries)))), task.kind.mode)
     pinned = np.where(np.isin(found, kept), numbers, -1).astype(np.int32)
     coverage = np.zeros(len(found), np.uint8)
     if colours.has_alpha(task.kind):
         coverage = (found & 0xFF).astype(np.uint8)
         pinned = np.where(coverage == 0, numbers, pinned)
-    labels = _dither(histogram, entries, task, strength, pinned, coverage)
+    labels = _dither(counted, entries, task, strength, pinned, coverage)
     return Indexed(entries, labels, task.kind.mode)
 
 
@@ -589,7 +544,7 @@ def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Ar
 
 
 def _dither(
-    histogram: colours.Histogram,
+    counted: Histogram,
     entries: Array,
     task: Task,
     strength: int,
@@ -597,7 +552,7 @@ def _dither(
     coverage: Array,
 ) -> Array:
     """Label pixels by error diffusion; `pinned` and `coverage` are of each colour, as in `_core`."""
-    points = _points(histogram.colours, task.kind, task.space).astype(np.int32)
+    points = _points(counted.tally.colours, task.kind, task.space).astype(np.int32)
     targets = colours.coordinates(entries, task.kind, task.space)
     ends = np.array([[part.min(axis=0), part.max(axis=0)] for part in (points, targets)])
     # Opaque entries stand twice, the second time far from the others, where only opaque colours are.
@@ -606,13 +561,13 @@ def _dither(
         points[coverage == 255, -1] += _APART
         targets = np.concatenate([targets, targets[again]])
         targets[len(entries) :, -1] += _APART
-    labels = np.empty(histogram.numbers.shape, np.uint16)
+    labels = np.empty(counted.numbers.shape, np.uint16)
     _core.dither(
-        histogram.numbers,
-        points[histogram.rank],
+        counted.numbers,
+        points[counted.rank],
         np.ascontiguousarray(targets, np.int32),
-        pinned[histogram.rank],
-        coverage[histogram.rank],
+        pinned[counted.rank],
+        coverage[counted.rank],
         np.stack([ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)]).astype(np.int32),
         strength,
         labels,

@@ -19,17 +19,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _core, codec, colours, kmeans, yardstick
-from .clustering import squared_distance
+from . import _core, codec, colours, kmeans, tally, yardstick
 from .container import Box, Grid
 from .indexed import Array, Indexed, as_int
 from .kmeans import Task
+from .nearest import squared_distance
 
 _ROUNDS = 3  # of choosing labels and fitting the codebook to them
 _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
 _TRIAL_PIXELS = 2**18  # of a large picture, on which numbers of colours are tried
 _STRIPS = 8  # they come from
-_ANTICIPATED = 0.42  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
+# The share of the cost of a bit that is charged to the pixel whose label is chosen. A label that costs bits
+# makes the same label cheaper at the pixels after it, which gives the rest back.
+_ANTICIPATED = 0.42
 _BIT = 1024 * math.log(2)  # in the units of cost of `_core.choose_labels`
 _ENTRY_BITS = 6  # that a byte of an entry takes, about
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
@@ -497,11 +499,11 @@ def quantize(
         )
     if goal.searching:
         task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
-    histogram = colours.histogram(pixels)
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, goal, coding or {})
+    histogram = tally.histogram(pixels)
+    scene = _scene(task, histogram.tally.colours[histogram.rank], histogram.numbers, goal, coding or {})
 
     def find(k: int) -> _Book:
-        entries, kept = kmeans.find_codebook(task, histogram, k, rough=goal.searching)
+        entries, kept = kmeans.find_codebook(task, histogram.tally, k, rough=goal.searching)
         return _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
 
     def picture(fit: _Fit) -> Indexed:
@@ -512,15 +514,16 @@ def quantize(
         return search.run(goal, size)
 
     def plain(k: int) -> Indexed:
-        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram, k))
+        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram.tally, k))
 
-    exact = plain(len(histogram.colours)) if len(histogram.colours) <= task.k else None
+    distinct = len(histogram.tally.colours)
+    exact = plain(distinct) if distinct <= task.k else None
     return search.run_quality(goal, size, functools.partial(plain, min(_PLAIN_K, task.k)), exact)
 
 
 def estimate(
     task: Task,
-    histogram: colours.Histogram,
+    histogram: tally.Histogram,
     entries: Array,
     kept: Array,
     rdo: float,
@@ -545,7 +548,7 @@ def estimate(
     Indexed, float
         The picture, and how many bytes its labels take, about.
     """
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, Goal(rdo), coding or {})
+    scene = _scene(task, histogram.tally.colours[histogram.rank], histogram.numbers, Goal(rdo), coding or {})
     book = _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
     fit = _minimise(scene, book, rdo, 1)
     return _picture(scene, fit), fit.length

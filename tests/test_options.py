@@ -12,7 +12,7 @@ from support import SAMPLES, SHARED, load, psnr, save, smooth
 
 import kmc_format
 from kmc_format import Indexed, batch, colours, kmeans, options, report
-from kmc_format.clustering import best_levels
+from kmc_format.levels import best_levels
 
 PHOTOGRAPH = np.asarray(
     Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")

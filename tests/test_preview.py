@@ -8,7 +8,7 @@ from PIL import Image
 from support import SAMPLES, psnr, smooth
 
 import kmc_format
-from kmc_format import clustering, kmeans, metrics, preview, saving
+from kmc_format import kmeans, metrics, preview, quick_codebooks, saving, tally
 from kmc_format.preview import Preview
 
 
@@ -179,7 +179,7 @@ def test_the_same_settings_give_the_same_preview(photograph):
 
 def test_centres_are_merged_where_that_costs_least():
     centres = np.array([[0.0], [1.0], [10.0], [13.0]])
-    merged = clustering.merged_centres(centres, np.array([1.0, 3.0, 1.0, 1.0]))
+    merged = quick_codebooks.merged_centres(centres, np.array([1.0, 3.0, 1.0, 1.0]))
     assert [len(left) for left in merged] == [0, 1, 2, 3, 4]
     assert merged[3].ravel().tolist() == [0.75, 10, 13]
     assert merged[2].ravel().tolist() == [0.75, 11.5]
@@ -188,10 +188,10 @@ def test_centres_are_merged_where_that_costs_least():
 
 def test_merged_codebooks_are_nearly_as_good_as_found_ones(photograph):
     task, pixels = kmeans.prepare(saving.pixels_of(photograph), 256)
-    counted = kmeans.colours.histogram(pixels)
-    codebooks = kmeans.Codebooks(task, counted)
+    counted = tally.histogram(pixels)
+    codebooks = quick_codebooks.Codebooks(task, counted.tally)
     for k in (1, 3, 17, 200, 256):
-        own, best = codebooks.find(k), kmeans.find_codebook(task, counted, k)
+        own, best = codebooks.find(k), kmeans.find_codebook(task, counted.tally, k)
         assert len(own[0]) == len(best[0]) == k
         errors = [metrics.mse(photograph, kmeans.label(task, counted, *one).expand()) for one in (own, best)]
         assert errors[0] <= errors[1] * 1.05
