@@ -11,10 +11,9 @@ IN_DOCTESTS = ("dask", "explore(")  # that need more than the default tier has i
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave alone files that import what the default tier has not, unless their tier is asked for."""
-    wanted = config.option.markexpr
-    asked_for = not wanted or "apps" in wanted.replace("not apps", "")
-    return True if collection_path.name in APPS and not asked_for else None
+    """Leave alone files that import what other tiers have not installed, where one of these is asked for."""
+    others = "not apps" in config.option.markexpr or config.option.markexpr == "slow"
+    return True if collection_path.name in APPS and others else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before items are chosen by their markers

@@ -15,7 +15,7 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
-from support import ROOT, SAMPLES, save, smooth
+from support import FEW_SAMPLES, ROOT, SAMPLES, mostly_slow, save, smooth
 
 import kmc_format
 from kmc_format import autoload, cli, metrics
@@ -66,7 +66,7 @@ def contents(folder):
 # --- Every command ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(SAMPLES, FEW_SAMPLES), ids=lambda path: path.stem)
 def test_every_command_on_every_sample(kmc, tmp_path, path):
     name, made = path.stem, tmp_path / f"{path.stem}.kmc"
     assert kmc(f"encode {path} -o {tmp_path} -k 12")[::2] == (0, "")
