@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from support import SAMPLES, smooth
+from support import SAMPLES, mostly_slow, smooth
 
 import kmc_format
 from kmc_format import batch, saving
@@ -260,7 +260,7 @@ def exact(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
+@pytest.mark.parametrize("suffix", mostly_slow(["png", "tiff", "webp"], ["png"]))
 def test_decoding_loses_nothing(tmp_path, exact, suffix):
     found = errors(batch.decode([exact], tmp_path / suffix, format=suffix))
     assert found.keys() == ({"instances.kmc"} if suffix == "webp" else set())  # it has no 16 bits

@@ -16,7 +16,7 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
-from support import ROOT, SAMPLES, save, smooth
+from support import FEW_SAMPLES, ROOT, SAMPLES, mostly_slow, save, smooth
 
 import kmc_format
 from kmc_format import autoload, cli, metrics
@@ -67,7 +67,7 @@ def contents(folder):
 # --- Every command ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(SAMPLES, FEW_SAMPLES), ids=lambda path: path.stem)
 def test_every_command_on_every_sample(kmc, tmp_path, path):
     name, made = path.stem, tmp_path / f"{path.stem}.kmc"
     assert kmc(f"encode {path} -o {tmp_path} -k 12")[::2] == (0, "")
@@ -120,8 +120,8 @@ def test_every_option_has_help():
 def test_every_save_option_is_there():
     missing = {"threads", "icc_profile", "exif", "xmp", "dpi"}  # --jobs, and what --strip leaves out
     options = {parameter.name for parameter in cli.kmc.commands["encode"].params}
-    readme = (ROOT / "README.md").read_text("utf-8")
-    table = readme.partition("| option of `save`")[2].partition("\n\n")[0].splitlines()[2:]
+    guide = (ROOT / "kmc_format" / "GUIDE.md").read_text("utf-8")
+    table = guide.partition("| option of `save`")[2].partition("\n\n")[0].splitlines()[2:]
     names = " ".join(line.split("|")[1] for line in table)
     documented = set(names.replace("`", "").replace(",", " ").split())
     assert {"k", "rdo"} < documented
