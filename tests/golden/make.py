@@ -162,14 +162,23 @@ def texture(k: int, size: tuple[int, int]) -> Indexed:
     return Indexed(regular_codebook(RGB, k), labels)
 
 
-def edges(size: tuple[int, int], margin: int = 0) -> Indexed:
+def edges(k: int, size: tuple[int, int], margin: int = 0) -> Indexed:
     """A plain area of label 0, whose right edge goes back and forth between a few places."""
     rng = np.random.default_rng(0)
     width, height = size
     places = rng.choice([width // 2 - 1, width // 2, 3 * width // 4], height)
-    labels = (np.arange(width) >= places[:, None]) * rng.integers(1, 3, (height, 1))
-    labels[:, :margin] = rng.integers(1, 3, (height, 1))
-    return Indexed(regular_codebook(RGB, 3), labels)
+    labels = (np.arange(width) >= places[:, None]) * rng.integers(1, k, (height, 1))
+    labels[:, :margin] = rng.integers(1, k, (height, 1))
+    return Indexed(regular_codebook(RGB, k), labels)
+
+
+def marks(size: tuple[int, int]) -> Indexed:
+    """Wide rows, each blank but for a pixel, with lengths between them that are told apart, or no more."""
+    width, height = size
+    labels = np.zeros((height, width), int)
+    places = np.random.default_rng(0).choice([6 * width // 11, 8 * width // 11, 21 * width // 22], height)
+    labels[np.arange(height), places + np.arange(height) % 3] = 1
+    return Indexed(regular_codebook(RGB, 2), labels)
 
 
 def noise(k: int) -> Indexed:
@@ -228,7 +237,7 @@ def modelled(codebook: Any) -> bytes:
 
 
 def codebooks() -> Iterator[tuple[str, bytes]]:
-    """Codebooks that reach the ends of what is looked through, of numbers, and of a code's range."""
+    """Codebooks that reach the ends of what is looked through, of numbers, and of the range of a code."""
     rng = np.random.default_rng(0)
     codebook = np.append(codebook_of(KINDS[8], 40), np.arange(20, dtype=np.int32)[:, None], axis=0)
     yield "I-1-k60-random--modelled", with_codebook("I", 60, modelled(codebook))
@@ -319,14 +328,15 @@ def limits() -> Iterator[tuple[str, bytes]]:
     yield from in_codings("chance-k32-64x48", chance(32, (64, 48)), PHOTOGRAPHIC[1:])
     for options in (1, 5):
         yield f"unlikely-k16-{options}--drawn{options}", unlikely((16, 16), _core.DRAWN, options)
-    yield from in_codings("edges-k3", edges((40, 60)), [DRAWN[2], DRAWN[6]])
-    yield from in_codings("edges-margin-k3", edges((40, 150), 2), [DRAWN[2], DRAWN[6]])
+    yield from in_codings("edges-k3", edges(3, (40, 60)), [DRAWN[2], DRAWN[6]])
+    yield from in_codings("edges-margin-k3", edges(3, (40, 150), 2), [DRAWN[2], DRAWN[6]])
 
 
 def large() -> Iterator[tuple[str, bytes]]:
     """What only shows where there are many pixels, or long rows."""
     yield from in_codings("blank-k9", sparse(9, (2048, 2048), 6000), [DRAWN[2], DRAWN[6]])
     yield from in_codings("few-k9", sparse(9, (256, 160), 1500), [DRAWN[0], DRAWN[2], DRAWN[6]])
+    yield from in_codings("marks-k2", marks((110_000, 12)), [DRAWN[0], DRAWN[7]])
     yield from in_codings("wide-k3", sparse(3, (140_000, 3), 100), [DRAWN[1], DRAWN[7]])
 
 
