@@ -19,7 +19,7 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
-from common import GRAPHICS, IMAGES, alternate, geometric_mean, kodak, saved, versions
+from common import GRAPHICS, IMAGES, PHOTOGRAPHS, alternate, geometric_mean, kodak, saved, some, versions
 from PIL import Image
 
 from kmc_format.metrics import psnr, ssim
@@ -50,7 +50,7 @@ def opened(folder: Path) -> Iterator[tuple[str, Image.Image]]:
 
 def pictures(group: str) -> Iterator[tuple[str, Image.Image]]:
     if group == "Kodak":
-        yield from ((f"kodim{n:02}", kodak(n)) for n in range(1, 25))
+        yield from ((f"kodim{n:02}", kodak(n)) for n in PHOTOGRAPHS)
     elif group == "made":
         yield from made.pictures().items()
     else:
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--times", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="only every n-th picture of a set")
     given = parser.parse_args()
-    jobs = [(group, *one) for group in given.sets for one in list(pictures(group))[:: given.every]]
+    jobs = [(group, *one) for group in given.sets for one in some(pictures(group))[:: given.every]]
     with Pool() as pool:
         results = pool.map(measure, jobs, chunksize=1)
     if given.write:
