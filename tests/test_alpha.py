@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support import SHARED, load, save
+from support import SHARED, load, mostly_slow, save
 
 import kmc_format
 from kmc_format import _core, metrics
@@ -51,7 +51,7 @@ def test_alpha_255_and_0_stay_in_searches(name, options):
     check(np.asarray(MADE[name]), np.asarray(load(save(MADE[name], **options))))
 
 
-@pytest.mark.parametrize("path", ICONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(ICONS, ICONS[::8]), ids=lambda path: path.stem)
 def test_alpha_of_real_pictures_stays(path):
     if not path.exists():
         pytest.skip("needs the shared images")

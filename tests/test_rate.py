@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support import SAMPLES, SHARED, load, save, smooth
+from support import SAMPLES, SHARED, load, mostly_slow, save, smooth
 
 import kmc_format
 from kmc_format import Indexed, _core, codec, metrics, rate
@@ -61,7 +61,7 @@ def test_more_rdo_means_fewer_bytes_and_more_error():
     assert [error for _, error in results] == sorted(error for _, error in results)
 
 
-@pytest.mark.parametrize("space", ["srgb", "oklab"])
+@pytest.mark.parametrize("space", mostly_slow(["srgb", "oklab"], ["oklab"]))
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
 def test_rdo_is_for_every_mode_of_colours(mode, space):
     image = PART.convert("RGBA")
@@ -245,6 +245,7 @@ def test_the_bytes_promised_are_about_those_of_the_coder(k):
 # --- quality ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # test_quality.py has what is like it, and quick
 def test_quality_rises_with_bytes_and_colours():
     results = []
     for quality in (5, 30, 60, 90, 98):
@@ -274,6 +275,7 @@ def test_quality_is_for_every_mode_of_colours(mode):
     assert (opened.mode, opened.size) == (image.mode, image.size)
 
 
+@pytest.mark.slow
 def test_quality_suits_that_of_jpeg():
     assert all(path.exists() for path in [SHARED]) or pytest.skip("needs the Kodak images")
     differences = []
@@ -291,7 +293,7 @@ def test_quality_suits_that_of_jpeg():
 # --- max_bytes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("budget", [2_000, 6_000, 20_000])
+@pytest.mark.parametrize("budget", mostly_slow([2_000, 6_000, 20_000], [6_000]))
 @pytest.mark.parametrize("effort", [0, 1, 2])
 def test_a_budget_is_kept_and_used(budget, effort):
     data = save(PART, max_bytes=budget, effort=effort)
