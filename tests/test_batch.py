@@ -288,6 +288,7 @@ def test_warnings_are_of_a_file(tree, monkeypatch):
     assert [record.warnings for record in batch.encode([tree])] == [("odd",), ()]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_any_number_of_processes(tmp_path):
     for jobs in (1, 2):
         found = errors(batch.encode(SAMPLES, tmp_path / str(jobs), jobs=jobs, quality=60))

@@ -254,6 +254,7 @@ def test_standard_streams(folder):
     assert kmc_format.read_header(folder / "y.kmc").size == (96, 64)
 
 
+@pytest.mark.slow
 def test_what_is_said_beside_data_on_standard_output(folder):
     made = piped("encode x.png -o - --json")
     record = json.loads(made.stderr)
@@ -498,6 +499,7 @@ def test_a_toolkit_that_cannot_run(folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX")
+@pytest.mark.slow
 def test_an_interrupt_leaves_whole_files(tmp_path):
     for n in range(40):
         smooth((400, 400)).rotate(n).save(tmp_path / f"{n}.png", compress_level=0)

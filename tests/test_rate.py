@@ -315,6 +315,7 @@ def test_a_budget_for_the_exact_picture_gives_it():
     assert len(save(image, max_bytes=len(exact) - 1)) < len(exact)
 
 
+@pytest.mark.slow
 def test_quality_and_k_limit_what_a_budget_buys():
     assert save(PART, max_bytes=10**7, quality=40) == save(PART, quality=40)
     data = save(PART, max_bytes=5_000, quality=95, k=30)
@@ -351,6 +352,7 @@ def test_a_budget_for_a_palette_or_a_codebook():
     assert np.array_equal(kmc_format.read_header(data).codebook, codebook)
 
 
+@pytest.mark.slow
 def test_encode_takes_arrays_alike():
     assert kmc_format.encode(np.asarray(PART), max_bytes=5_000) == save(PART, max_bytes=5_000)
     assert kmc_format.encode(np.asarray(PART), quality=50) == save(PART, quality=50)
@@ -359,9 +361,10 @@ def test_encode_takes_arrays_alike():
 # --- max_error ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "options", [{"k": 64}, {"k": 256, "rdo": 200}, {"quality": 10}, {"max_bytes": 9_000}]
-)
+BOUNDED = [{"k": 64}, {"k": 256, "rdo": 200}, {"quality": 10}, {"max_bytes": 9_000}]
+
+
+@pytest.mark.parametrize("options", mostly_slow(BOUNDED, BOUNDED[:2]))
 def test_no_pixel_exceeds_the_bound(options):
     assert worst(PART, load(save(PART, **options))) > 20
     assert worst(PART, load(save(PART, **options, max_error=20))) <= 20.000001
@@ -378,6 +381,7 @@ def test_the_bound_holds_where_colours_are_only_just_enough(options):
             assert worst(pixels, picture.expand().reshape(pixels.shape)) <= max_error + 1e-6
 
 
+@pytest.mark.slow
 def test_the_bound_holds_where_a_sample_stands_for_the_picture(monkeypatch):
     monkeypatch.setattr(rate, "_TRIAL_PIXELS", 4000)
     for options in ({"quality": 5}, {"max_bytes": 8_000}, {"rdo": 500, "k": 256}):
@@ -391,6 +395,7 @@ def test_a_bound_on_noise_is_refused_soon():
     assert worst(noise, kmc_format.quantize(noise, 65_536, max_error=3).expand()) <= 3
 
 
+@pytest.mark.slow
 def test_the_smallest_size_is_found_with_a_bound_too():
     with pytest.raises(ValueError, match="smallest file") as caught:
         save(PART, max_error=30, max_bytes=60)
