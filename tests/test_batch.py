@@ -54,7 +54,7 @@ def test_each_file_beside_its_source(tree):
     assert (tree / "a.kmc").read_bytes() == kmc_format.encode(smooth((32, 24)))
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", mostly_slow([1, 2], [1]))
 def test_a_tree_is_mirrored(tree, tmp_path, jobs):
     made = batch.encode([tree], tmp_path / "out", recursive=True, jobs=jobs, k=8)
     assert len(made) == 3

@@ -498,7 +498,7 @@ def test_named_colours_make_a_codebook():
     assert picture.codebook.tolist() == [[255, 0, 0], [0, 0, 255], [1, 2, 3]]
 
 
-@pytest.mark.parametrize("k", mostly_slow([1, 2, 5, 30, 100, 200], [1, 5, 100]))
+@pytest.mark.parametrize("k", mostly_slow([1, 2, 5, 30, 100, 200], [1, 5, 30]))
 @pytest.mark.parametrize("kept", [(), (0,), (3, 250)])
 def test_grey_codebooks_are_the_best_there_are(k, kept):
     rng = np.random.default_rng(k)

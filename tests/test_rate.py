@@ -262,6 +262,7 @@ def test_quality_100_is_exact_where_a_codebook_can_be():
     assert kmc_format.quantize(PART, 7, quality=100) == kmc_format.quantize(PART, 7)
 
 
+@pytest.mark.slow
 def test_quality_takes_k_as_upper_limit():
     assert load(save(PART, quality=95, k=20)).info["k"] <= 20
     assert load(save(PART, quality=3, k=256)).info["k"] < 256
@@ -301,6 +302,7 @@ def test_a_budget_is_kept_and_used(budget, effort):
     assert (0.97 if effort else 0.94) * budget <= len(data) <= budget
 
 
+@pytest.mark.slow
 def test_more_bytes_are_a_better_picture():
     errors = [metrics.mse(PART, load(save(PART, max_bytes=budget))) for budget in (1_000, 4_000, 16_000)]
     assert errors == sorted(errors, reverse=True)

@@ -19,7 +19,18 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
-from common import GRAPHICS, IMAGES, PHOTOGRAPHS, alternate, geometric_mean, kodak, saved, some, versions
+from common import (
+    GRAPHICS,
+    IMAGES,
+    PHOTOGRAPHS,
+    alternate,
+    geometric_mean,
+    kodak,
+    part,
+    saved,
+    some,
+    versions,
+)
 from PIL import Image
 
 from kmc_format.metrics import psnr, ssim
@@ -45,7 +56,7 @@ def opened(folder: Path) -> Iterator[tuple[str, Image.Image]]:
     for path in sorted(folder.glob("*.png")):
         with Image.open(path) as image:
             if not image.mode.startswith("I") and min(image.size) >= 7:
-                yield path.stem, plain(image)
+                yield path.stem, part(plain(image))
 
 
 def pictures(group: str) -> Iterator[tuple[str, Image.Image]]:
