@@ -221,6 +221,7 @@ def test_figures_without_a_picture(kmc, folder):
     assert "SSIM" in out
 
 
+@pytest.mark.slow
 def test_a_sweep_of_qualities(kmc, folder):
     rows = json.loads(kmc("sweep x.png --quality 30:70:20 --json")[1])
     assert [row["quality"] for row in rows] == [30, 50, 70]
@@ -254,6 +255,7 @@ def test_standard_streams(folder):
     assert kmc_format.read_header(folder / "y.kmc").size == (96, 64)
 
 
+@pytest.mark.slow
 def test_what_is_said_beside_data_on_standard_output(folder):
     made = piped("encode x.png -o - --json")
     record = json.loads(made.stderr)
@@ -274,6 +276,7 @@ def test_what_is_said_beside_data_on_standard_output(folder):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there are no such devices")  # noqa: PTH110
+@pytest.mark.slow
 def test_devices_and_pipes_are_files(folder):
     for line in ("encode x.png -o /dev/stdout", "encode /dev/stdin -o -"):
         made = piped(line, (folder / "x.png").read_bytes())
@@ -353,6 +356,7 @@ def test_colours_of_a_file(kmc, folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are of POSIX")
+@pytest.mark.slow
 def test_colours_and_progress_are_for_terminals(folder):
     import pty
 
@@ -498,6 +502,7 @@ def test_a_toolkit_that_cannot_run(folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX")
+@pytest.mark.slow
 def test_an_interrupt_leaves_whole_files(tmp_path):
     for n in range(40):
         smooth((400, 400)).rotate(n).save(tmp_path / f"{n}.png", compress_level=0)

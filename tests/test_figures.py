@@ -73,7 +73,7 @@ def test_a_swatch_goes_from_dark_to_light():
     assert figure.axes[-1].get_title("left") == "codebook of 4 colours"
 
 
-@pytest.mark.parametrize("option", ["k", "quality"])
+@pytest.mark.parametrize("option", mostly_slow(["k", "quality"], ["k"]))
 def test_a_sweep_has_axes_with_units(option):
     rows = list(report.sweep(smooth(), [2, 8, 40], option))
     figure = figures.sweep(rows)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.cluster import KMeans
-from support import smooth
+from support import mostly_slow, smooth
 
 from kmc_format import colours, tally
 from kmc_format.kmeans import quantize
@@ -201,7 +201,7 @@ def test_pixels_of_another_kind_are_refused(pixels, error):
         quantize(pixels)
 
 
-@pytest.mark.parametrize("n", [80, 200, 300, 358])
+@pytest.mark.parametrize("n", mostly_slow([80, 200, 300, 358], [80]))
 def test_one_colour_too_many_warns_of_nothing(n):
     colours = np.random.default_rng(n).permutation(2**24)[:n].astype("<u4").view(np.uint8).reshape(1, n, 4)
     with warnings.catch_warnings():

@@ -373,6 +373,7 @@ def test_memory_is_flat_over_a_thousand_loads():
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="only Linux tells it like this")
+@pytest.mark.slow
 def test_memory_of_the_process_is_flat_too():
     # Pillow's images are not among what Python traces: one kept of each load would be 20 MB.
     assert growth_over_a_thousand_loads(lambda: int(STATM.read_text().split()[1])) * mmap.PAGESIZE < 4e6

@@ -181,9 +181,12 @@ def test_reportlab_draws_from_a_path(drawn, path):
     assert b"/Width 96" in drawn(str(path))
 
 
+@pytest.mark.apps
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
 def test_img2pdf(mode):
-    img2pdf, pikepdf = pytest.importorskip("img2pdf"), pytest.importorskip("pikepdf")
+    import img2pdf
+    import pikepdf
+
     data = save(smooth().convert(mode), k=20)
     with pikepdf.open(io.BytesIO(img2pdf.convert(data))) as document:
         (drawing,) = document.pages[0].Resources.XObject.values()

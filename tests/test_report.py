@@ -124,7 +124,7 @@ def test_a_map_of_the_error():
     assert not metrics.error_map(clear, clear + np.array([9, 9, 9, 0], np.uint8)).any()
 
 
-@pytest.mark.parametrize("option", ["k", "quality"])
+@pytest.mark.parametrize("option", mostly_slow(["k", "quality"], ["k"]))
 def test_a_sweep_gives_what_saving_gives(option):
     image = smooth()
     values = [8, 2, 40]

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import oxipng
-from common import GRAPHICS, PHOTOGRAPHS, QUICK, alternate, geometric_mean, kodak, saved, some, versions
+from common import GRAPHICS, PHOTOGRAPHS, QUICK, alternate, geometric_mean, kodak, part, saved, some, versions
 from PIL import Image
 
 from kmc_format.metrics import psnr, ssim
@@ -103,7 +103,7 @@ def pictures(group: str) -> Iterator[Image.Image]:
         yield from (kodak(number) for number in PHOTOGRAPHS)
     for path in some(sorted(GRAPHICS.glob("*.png"))) if group == "graphics" else []:
         with Image.open(path) as image:
-            yield image.convert("RGB")
+            yield part(image.convert("RGB"))
 
 
 def _points(job: tuple[str, Image.Image, str]) -> list[Point]:

@@ -35,6 +35,7 @@ BENCHMARKS = (
     "load_speed",
     "codebooks",
     "rate",
+    "quality",
     "preview",
     "overhead",
     "commands",
