@@ -55,7 +55,8 @@ def in_processes(
     items : sequence
     processes : int
     lost : callable
-        Makes a result of an item whose process was killed or interrupted, and of the message that says so.
+        Makes a result of an item whose process was killed, or that was not begun any more, and of the message
+        that says so.
 
     Yields
     ------
@@ -137,12 +138,13 @@ def _interrupt(*_: object) -> None:
 def _interruptible(
     work: Callable[[_Item], _Result], item: _Item, lost: Callable[[_Item, str], _Result]
 ) -> _Result:
-    """Do the work at an item; an interrupt ends it, and leaves no part of a file."""
+    """Do the work at an item; an interrupt ends it, and leaves no part of a file.
+
+    It is raised where the result is asked for, too, as the process that asks may not have noticed it.
+    """
     try:
         _Worker.working = True
         return lost(item, _INTERRUPTED) if _Worker.stop.is_set() else work(item)
-    except KeyboardInterrupt:
-        return lost(item, _INTERRUPTED)
     finally:
         _Worker.working = False
 

@@ -7,7 +7,7 @@ import pytest
 import kmc_format._core  # noqa: F401  # which says what to do where it is not compiled
 
 APPS = {"test_browser.py", "test_cluster.py", "test_explorer.py", "test_notebook.py", "test_rasters.py"}
-IN_DOCTESTS = ("dask", "explore(")  # that need more than the default tier has installed
+IN_DOCTESTS = ("dask", "open_array(", "explore(")  # that need more than the default tier has installed
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
