@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from mutations import EQUIVALENT, FAR_OFF, mutants, numbered, reader, survivors
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.mutation
 
 
 def test_each_mutant_of_the_reader_fails_on_a_golden_file():
