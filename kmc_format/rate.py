@@ -638,16 +638,15 @@ class _Search:
         """Return the picture of a quality, or one that is better and no larger, or exact and hardly so."""
         assert goal.quality is not None
         assert size is not None
-        least = math.inf if exact is None else size(exact, 0.0) / _EXACT_WORTH
-        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo), least)
-        if exact is not None and found.longest >= least:
-            picture, rdo, length = exact, 0.0, size(exact, 0.0)
+        enough = math.inf if exact is None else size(exact, 0.0) / _EXACT_WORTH
+        found = self.fit_quality(goal.quality, lambda fit, rdo: size(self.picture(fit), rdo), enough)
+        if exact is not None and found.longest >= enough:
+            picture, rdo = exact, 0.0
         else:
-            picture, rdo = self.picture(found.fit), found.rdo
-            length, other = size(picture, rdo), plain()
-            if self.error_of(other) <= found.error and (other_length := size(other, 0.0)) <= found.longest:
-                picture, rdo, length = other, 0.0, other_length
-        if goal.max_bytes is None or length <= goal.max_bytes:
+            picture, rdo, other = self.picture(found.fit), found.rdo, plain()
+            if self.error_of(other) <= found.error and size(other, 0.0) <= found.longest:
+                picture, rdo = other, 0.0
+        if goal.max_bytes is None or size(picture, rdo) <= goal.max_bytes:
             return picture, rdo
         return self.run(goal._replace(rdo=rdo_of(goal.quality)), size)
 
