@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from . import report as report
     from .options import ClusterOptions, MoreOptions, QuantizeOptions
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "FormatError",

@@ -187,7 +187,7 @@ def _asked(options: dict[str, Any]) -> SaveOptions:
 
 @contextmanager
 def _wrong_use() -> Iterator[None]:
-    """Have what is wrong with arguments said as such."""
+    """Turn errors of type and value into errors of usage, which end with status 2."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -1,7 +1,6 @@
 """K-Means on weighted points: good starts, coarse to fine, and centres that stay where they are.
 
 K-Means is scikit-learn's; it is imported on first use, as it takes longer to import than to run.
-tests/benchmarks/NOTES.md tells how the effort was chosen.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import functools
 import math
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,31 +17,44 @@ import numpy as np
 
 from . import _core
 from .indexed import Array
+from .levels import best_levels
+from .nearest import nearest, squared_distance
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
     from threadpoolctl import ThreadpoolController
 
-_COARSE_BINS = 600  # times the square root of k: least size of the coarse histogram
-_STARTS = 64  # over k: searches from different starts, at least one and at most _MOST_STARTS
-_MOST_STARTS = 4
-_ROUNDS = 12  # most rounds of split and merge
-_ROUND_STEPS = 3  # Lloyd steps after each
-_WORTH = 2.0  # how much more a merge may cost than the split beside it is expected to gain
-_FINE_BINS = 2000  # times the square root of k: least size of the fine histogram
-_FINAL_STEPS = 6  # Lloyd steps there
-_DIRECT_K = 512  # up to here one K-Means run finds all clusters; beyond, one run a group
-_ROUGH_K = 64  # the same, for a start only
-_GROUP_STEPS = 10  # Lloyd steps in a group after k-means++
-_GLOBAL_PAIRS = 2**26  # colour-entry pairs up to which Lloyd steps over all groups pay
-_MOST_CELLS = 2**32  # of a histogram, as their numbers have 32 bits
-_LINE_K = 128  # up to here, points on a line get the best start there is
-_LINE_BINS = 640
-_MERGED_STEPS = 1000  # over k: Lloyd steps on the coarse histogram after merging, at most _GROUP_STEPS,
-_THOROUGH_K = 32  # and up to here split and merge, which takes long for more
-_SETTLING_STEPS = 6  # Lloyd steps after opaque and other points were told apart
-_WHOLE_SHARES = (0.05, 0.3, 0.6, 0.9)  # of opaque points from which a centre is made opaque, tried in turn
-_ANCHOR = 1e9  # weight of an anchor, in the weight of everything else
+# tests/benchmarks/NOTES.md tells how these were chosen; all of them trade error against time.
+
+# Bins of the coarse and the fine histogram, at least, for each unit of the square root of k.
+_COARSE_BINS, _FINE_BINS = 600, 2000
+# Numbers of cells along a side that are tried for the grid of a histogram, in turn.
+_SIDES = (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384)
+# Cells of a histogram, at most: their numbers have 32 bits.
+_MOST_CELLS = 2**32
+# Searches begin from _STARTS / k different starts, at least one and at most _MOST_STARTS.
+_STARTS, _MOST_STARTS = 64, 4
+# Rounds of split and merge, at most, and Lloyd steps after each.
+_ROUNDS, _ROUND_STEPS = 12, 3
+# How many times the gain that is expected of a split the merge beside it may cost.
+_WORTH = 2.0
+# Lloyd steps on the fine histogram, at the end.
+_FINAL_STEPS = 6
+# Numbers of centres up to which one run of K-Means finds all; beyond, each group of colours has its own. The
+# second is for centres that are only a start.
+_DIRECT_K, _ROUGH_K = 512, 64
+# Lloyd steps in a group, after k-means++.
+_GROUP_STEPS = 10
+# Pairs of a colour and a centre up to which Lloyd steps over all groups pay.
+_GLOBAL_PAIRS = 2**26
+# Number of centres up to which points on a line get the best start there is, and the bins it is found on.
+_LINE_K, _LINE_BINS = 128, 640
+# Merged centres move by _MERGED_STEPS / k Lloyd steps, at most _GROUP_STEPS.
+_MERGED_STEPS = 1000
+# Number of centres up to which merged ones are split and merged again, which takes long for more.
+_THOROUGH_K = 32
+# Weight of an anchor, in the weight of everything else: so heavy that its centre stays where it is.
+_ANCHOR = 1e9
 
 
 class Cloud(NamedTuple):
@@ -54,9 +66,9 @@ class Cloud(NamedTuple):
 
 
 def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
-    """Return the centres that K-Means finds beside the anchors, k with them.
+    """Return the centres that K-Means finds beside the anchors; with the anchors they are k.
 
-    Rough ones, as a start for others, are found more quickly.
+    Rough centres are found more quickly, and are good enough to start from.
     """
     from sklearn import config_context
 
@@ -77,46 +89,6 @@ def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
         return _free_centres(_lloyd(fine, fit.cluster_centers_, _FINAL_STEPS), fine)
 
 
-def merged_centres(centres: Array, weights: Array) -> list[Array]:
-    """Merge weighted centres pairwise, each time the two whose merging adds least error.
-
-    Equitz, "A new vector quantization clustering algorithm", IEEE Transactions on Acoustics, Speech,
-    and Signal Processing 37(10), 1989; the error of a merge is Ward's.
-
-    Parameters
-    ----------
-    centres : ndarray, shape (n, dimensions)
-    weights : ndarray, shape (n,)
-        All above 0.
-
-    Returns
-    -------
-    list of ndarray
-        At position i the i centres that are left when there are so many, i = 0 ... n.
-    """
-    points, weights, left = centres.astype(np.float64), weights.astype(np.float64), np.arange(len(centres))
-
-    def loss(number: int) -> Array:
-        """Return the error that merging one centre with each of those left adds."""
-        added = np.full(len(points), np.inf)
-        share = weights[left] * weights[number] / (weights[left] + weights[number])
-        added[left] = share * np.square(points[left] - points[number]).sum(axis=1)
-        added[number] = np.inf
-        return added
-
-    losses = np.array([loss(number) for number in left.tolist()])
-    found = [points.copy()]
-    while len(left) > 1:
-        one, other = divmod(int(losses.argmin()), len(points))
-        points[one] = np.average(points[[one, other]], axis=0, weights=weights[[one, other]])
-        weights[one] += weights[other]
-        left = left[left != other]
-        losses[other] = losses[:, other] = np.inf
-        losses[one] = losses[:, one] = loss(one)
-        found.append(points[left])
-    return [points[:0], *reversed(found)]
-
-
 def refine(cloud: Cloud, centres: Array) -> Array:
     """Move centres, those beside the anchors, to where K-Means on a coarse histogram has them."""
     from sklearn import config_context
@@ -128,166 +100,6 @@ def refine(cloud: Cloud, centres: Array) -> Array:
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(len(everything))))
         fit = _lloyd(coarse, everything, min(_MERGED_STEPS // len(everything) + 1, _GROUP_STEPS))
         return _free_centres(_split_and_merge(fit, coarse) if len(everything) <= _THOROUGH_K else fit, coarse)
-
-
-def nearest(points: Array, entries: Array) -> Array:
-    """Return, for each point, the number of the nearest entry, the first of equals; both are integers."""
-    if points.shape[1] == 1:
-        return _nearest_on_a_line(points[:, 0].astype(np.int64), entries[:, 0].astype(np.int64))
-    numbers = np.empty(len(points), np.int32)
-    _core.nearest(np.ascontiguousarray(points), np.ascontiguousarray(entries), numbers)
-    return numbers
-
-
-def nearest_alike(points: Array, entries: Array, whole_points: Array, whole_entries: Array) -> Array:
-    """Do as `nearest` does, but give points that are whole only entries that are, if there are any."""
-    numbers = nearest(points, entries)
-    alike = np.flatnonzero(whole_entries)
-    apart = np.flatnonzero(whole_points & ~whole_entries[numbers]) if len(alike) else alike
-    if len(apart):
-        numbers[apart] = alike[nearest(points[apart], entries[alike])]
-    return numbers
-
-
-def apart(cloud: Cloud, whole: Array, extent: float, find_centres: Callable[[Cloud], Array]) -> Array:
-    """Find centres of a cloud whose whole points, at an extent in the last coordinate, are moved away."""
-
-    def moved(points: Array, those: Array) -> Array:
-        points = points.copy()
-        points[those, -1] += extent
-        return points
-
-    anchors = moved(cloud.anchors, cloud.anchors[:, -1] == extent)
-    centres = find_centres(Cloud(moved(cloud.points, whole), cloud.weights, anchors)).copy()
-    centres[centres[:, -1] > 1.5 * extent, -1] -= extent
-    return centres
-
-
-def settle(cloud: Cloud, starts: list[Array], whole: Array, extent: float) -> Array:
-    """Move centres so that those of whole points are whole as well: at an extent in the last coordinate.
-
-    Centres that whole points share with others become whole or lose them; which of them do is tried
-    in several ways, and what ends with the least error is taken.
-
-    Parameters
-    ----------
-    cloud : Cloud
-    starts : list of ndarray, shape (n, dimensions)
-        Centres, those beside the anchors.
-    whole : ndarray of bool
-        Which of the cloud's points are; at least one.
-    extent : float
-        Their last coordinate.
-
-    Returns
-    -------
-    ndarray, shape (n, dimensions)
-        At least one is whole, unless there are none or an anchor is.
-    """
-    if not len(starts[0]):
-        return starts[0]
-    points, anchors = cloud.points.astype(np.int32), len(cloud.anchors)
-    found = []
-    for centres in starts:
-        entries = np.concatenate([cloud.anchors, centres])
-        numbers = nearest(points, np.rint(entries).astype(np.int32))
-        own = np.bincount(numbers, cloud.weights * whole, len(entries))
-        total = np.bincount(numbers, cloud.weights, len(entries))
-        tried = set[bytes]()
-        for share in _WHOLE_SHARES:
-            alike = own > share * total
-            alike[:anchors] = cloud.anchors[:, -1] == extent
-            if not alike.any():
-                alike[anchors + own[anchors:].argmax()] = True
-            if alike.tobytes() not in tried:
-                tried.add(alike.tobytes())
-                found.append(_settled(points, cloud.weights, entries.copy(), anchors, whole, alike, extent))
-    return min(found, key=lambda one: one[1])[0]
-
-
-def _settled(
-    points: Array, weights: Array, entries: Array, anchors: int, whole: Array, alike: Array, extent: float
-) -> tuple[Array, float]:
-    """Do Lloyd steps; return the entries that are no anchors, and the error."""
-    for step in range(_SETTLING_STEPS + 1):
-        entries[alike, -1] = extent
-        rounded = np.rint(entries).astype(np.int32)
-        numbers = nearest_alike(points, rounded, whole, alike)
-        if step == _SETTLING_STEPS:
-            break
-        total = np.bincount(numbers, weights, len(entries))
-        moving = total > 0
-        moving[:anchors] = False
-        for coordinates, column in zip(entries.T, points.T, strict=True):
-            sums = np.bincount(numbers, weights * column, len(entries))
-            coordinates[moving] = sums[moving] / total[moving]
-    error = float((weights * squared_distance(points, rounded[numbers])).sum())
-    return entries[anchors:], error
-
-
-def _nearest_on_a_line(points: Array, entries: Array) -> Array:
-    """Do as `_core.nearest` does, whose integers are too small for those of 32 bits."""
-    levels, first = np.unique(entries, return_index=True)
-    above = np.searchsorted(levels, points)
-    below = np.maximum(above - 1, 0)
-    above = np.minimum(above, len(levels) - 1)
-    step = (levels[above] - points) - (points - levels[below])
-    return np.where((step < 0) | ((step == 0) & (first[above] < first[below])), first[above], first[below])
-
-
-def squared_distance(points: Array, others: Array) -> Array:
-    """Return the squared distance of each point to the other in the same row."""
-    difference = np.subtract(points, others, dtype=np.float64)
-    squared: Array = np.einsum("ij,ij->i", difference, difference)
-    return squared
-
-
-def best_levels(points: Array, weights: Array, levels: Array, k: int, kept: Array) -> Array:
-    """Choose the k of some levels that are nearest to weighted points on a line: the best there are.
-
-    By dynamic programming over pairs of levels next to one another among the chosen, after Wu,
-    "Optimal quantization by matrix searching", Journal of Algorithms 12(4), 1991 (without the
-    matrix searching, as levels are few).
-
-    Parameters
-    ----------
-    points, weights : ndarray, shape (n,)
-        Points in ascending order.
-    levels : ndarray, shape (m,)
-        In ascending order, k < m.
-    kept : ndarray of bool, shape (m,)
-        Levels that are chosen in any case, at most k.
-
-    Returns
-    -------
-    ndarray of int, shape (k,)
-        Positions in `levels`.
-    """
-    moments = [np.concatenate([[0.0], np.cumsum(weights * points**power)]) for power in range(3)]
-
-    def error(start: Array, end: Array, level: Array) -> Array:
-        """Sum up squared distances of the points from start to end to a level."""
-        zeroth, first, second = (moment[end] - moment[start] for moment in moments)
-        total: Array = second - 2 * level * first + level**2 * zeroth
-        return total
-
-    left, right = levels[:, None], levels[None, :]
-    at = np.searchsorted(points, levels)
-    middle = np.searchsorted(points, (left + right) / 2)
-    between = error(at[:, None], middle, left) + error(middle, at[None, :], right)
-    skipped = np.cumsum(kept) - kept  # kept levels before each
-    between[(left >= right) | (skipped[None, :] > (skipped + kept)[:, None])] = np.inf
-    best = np.where(skipped > 0, np.inf, error(np.zeros_like(at), at, levels))
-    before = []
-    for _ in range(k - 1):
-        total = best[:, None] + between
-        before.append(total.argmin(axis=0))
-        best = total.min(axis=0)
-    best += np.where(skipped + kept < kept.sum(), np.inf, error(at, np.full_like(at, len(points)), levels))
-    chosen = [int(best.argmin())]
-    for step in reversed(before):
-        chosen.append(int(step[chosen[-1]]))
-    return np.array(chosen[::-1])
 
 
 # --- Threads ------------------------------------------------------------------------------------
@@ -348,7 +160,7 @@ def _coarsen(cloud: Cloud, wanted: int) -> Cloud:
     columns = points.T.copy()  # contiguous, which is four times faster
     columns -= columns.min(axis=1, keepdims=True)
     span = float(columns.max())
-    for cells in (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384):
+    for cells in _SIDES:
         if cells > span or cells ** len(columns) > _MOST_CELLS or wanted > len(points):
             break
         key = np.zeros(len(points), np.uint32)

@@ -12,7 +12,6 @@ import operator
 import os
 import struct
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -48,8 +47,10 @@ _CLOSE = {1: 1.05, 2: 1.25}  # and on all of them those that take up to so much 
 _STRIPS = 2  # which the labels for a trial come from
 _TRIAL_THREAD_PIXELS = 2**14  # from so many, they are tried in threads
 _ALL_PIXELS = 2**14  # up to so many, all efforts try all ways, as none takes long
+# Ways to code labels that look up matches decode more slowly. Their bytes are multiplied by this before the
+# best way is chosen, so that they are taken only if they save about 5 % or more.
+_MATCHES_WORTH = 1.05
 _BY_WORTH = operator.attrgetter("worth")
-_MATCHES_WORTH = 1.05  # how many bytes one counts for where matches are looked up, which takes longer
 _THREAD_PIXELS = 2**19  # below so many, starting threads is not worth it
 _AHEAD = 3  # tiles for each thread, the one it works at among them
 
@@ -422,15 +423,14 @@ def _map_in_threads(
 ) -> list[_Result]:
     from concurrent.futures import Future, ThreadPoolExecutor  # slow to import, and seldom needed
 
-    results: list[_Result] = []
+    from .ahead import work_ahead
+
+    def start(item: _Item) -> Future[_Result]:
+        return executor.submit(function, item)
+
     with ThreadPoolExecutor(threads, "kmc") as executor:
-        waiting: deque[Future[_Result]] = deque()
         try:
-            for item in items:
-                if len(waiting) == _AHEAD * threads:
-                    results.append(waiting.popleft().result())
-                waiting.append(executor.submit(function, item))
-            return results + [future.result() for future in waiting]
+            return [future.result() for future in work_ahead(items, start, _AHEAD * threads)]
         finally:
             executor.shutdown(cancel_futures=True)
 
@@ -559,7 +559,7 @@ class _Trial(NamedTuple):
 
     coding: Coding
     coded: bytes | None  # None where they take more than there was room for
-    worth: float  # how many bytes they count for
+    worth: float  # the bytes, weighted as `_MATCHES_WORTH` says; infinity for one that was given up
 
 
 def _trials(numbers: Array, order: Order, codings: list[Coding], room: int, threads: int) -> list[_Trial]:

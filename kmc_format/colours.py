@@ -1,4 +1,4 @@
-"""Colours as numbers: packed into integers, counted, and as coordinates of a colour space.
+"""Colours as numbers: packed into integers, and as coordinates of a colour space.
 
 A packed colour is one unsigned integer that holds its channels in order, so that colours sort as
 their channels do. Coordinates are integers as well, whatever the space: distances between them,
@@ -7,21 +7,21 @@ and with them all labels, are exact.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 
-from . import _core
 from .indexed import Array, Kind
 
 SPACES = ("srgb", "oklab")
 
-_BLOCK = 2**20  # pixels looked up at once, as NumPy makes 64-bit numbers of them
-_STRIP = 2**22  # pixels counted at once, where they need no numbers
-_UNIT = 2**17  # of Oklab's lightness, in coordinates
+# Which channels of RGBA a colour of 8 bits has, by how many it has: grey; grey and alpha; RGB; RGBA.
+CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
+_ALPHA = 3
+
+# How far black is from white in coordinates of Oklab.
+_UNIT = 2**17
 # The other two count twice: Ottosson's finding from measured colour differences, known as delta E OK2.
 _OKLAB_SCALE = np.array([_UNIT, 2 * _UNIT, 2 * _UNIT])
 
@@ -71,58 +71,6 @@ def unpack(values: Array, kind: Kind) -> Array:
     return np.ascontiguousarray(words[:, -kind.channels :])
 
 
-class Counts(NamedTuple):
-    """The colours of one picture, or of several."""
-
-    colours: Array  # distinct and packed, in ascending order
-    counts: Array  # how often each occurs
-
-
-class Histogram(NamedTuple):
-    """The colours of a picture, and which each pixel has."""
-
-    colours: Array  # distinct and packed, in ascending order
-    counts: Array  # how often each occurs
-    rank: Array  # the position among `colours` of the first to occur in the picture, the second, ...
-    numbers: Array  # which of these each pixel has; uint32, of the picture's shape
-
-    def map(self, values: Array) -> Array:
-        """Give every pixel the value of its colour: one of `values`, which are in the order of `colours`."""
-        values = values[self.rank]
-        flat, mapped = self.numbers.ravel(), np.empty(self.numbers.size, values.dtype)
-        for start in range(0, flat.size, _BLOCK):
-            values.take(flat[start : start + _BLOCK], out=mapped[start : start + _BLOCK], mode="clip")
-        return mapped.reshape(self.numbers.shape)
-
-
-def histogram(pixels: Array) -> Histogram:
-    """Count the colours of pixels, shape (height, width, channels)."""
-    packed = pack(pixels)
-    numbers = np.array(packed, np.uint32, order="C")  # a copy, which becomes numbers in place
-    first, counts = (np.frombuffer(part, np.uint32) for part in _core.count(numbers.reshape(-1)))
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.uint32)
-    rank[order] = np.arange(len(order), dtype=np.uint32)
-    return Histogram(first[order].astype(packed.dtype), counts[order], rank, numbers)
-
-
-def count(pixels: Array) -> Counts:
-    """Count the colours of pixels, shape (height, width, channels), in little memory and beyond 32 bits."""
-    rows = max(_STRIP // pixels.shape[1], 1)
-    strips = (histogram(pixels[start : start + rows]) for start in range(0, len(pixels), rows))
-    return functools.reduce(lambda *two: merge_counts(two), (Counts(*strip[:2]) for strip in strips))
-
-
-def merge_counts(parts: Sequence[Counts]) -> Counts:
-    """Add up colours and counts of several histograms."""
-    found = np.concatenate([part.colours for part in parts])
-    order = np.argsort(found, kind="stable")
-    found = found[order]
-    first = np.flatnonzero(np.append(True, found[1:] != found[:-1]))
-    counts = np.concatenate([part.counts for part in parts], dtype=np.int64)[order]
-    return Counts(found[first], np.add.reduceat(counts, first))
-
-
 def widen(entries: Array, channels: int) -> Array:
     """Give 8-bit colours, shape (..., channels), more channels: grey becomes RGB, and alpha is opaque."""
     have = entries.shape[-1]
@@ -139,7 +87,7 @@ def widen(entries: Array, channels: int) -> Array:
 def common_channels(channels: Iterable[int]) -> int:
     """Return how many channels hold 8-bit colours of so many: with colour, or alpha, where any has it."""
     several = list(channels)
-    return (3 if max(several) > 2 else 1) + any(one in (2, 4) for one in several)
+    return (3 if max(several) > 2 else 1) + any(_ALPHA in CHANNELS_OF_RGBA[one] for one in several)
 
 
 # --- Coordinates --------------------------------------------------------------------------------
@@ -147,7 +95,7 @@ def common_channels(channels: Iterable[int]) -> int:
 
 def has_alpha(kind: Kind) -> bool:
     """Tell whether the last channel is alpha."""
-    return kind.channels in (2, 4)
+    return _ALPHA in CHANNELS_OF_RGBA[kind.channels]
 
 
 def is_clear(packed: Array) -> Array:

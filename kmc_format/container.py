@@ -74,6 +74,15 @@ class Grid:
     def count(self) -> int:
         return -(-self.width // self.tile_width) * -(-self.height // self.tile_height)
 
+    @property
+    def sides(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The heights of the rows, and the widths of the columns, as Dask has the chunks of an array."""
+        rows, columns = range(0, self.count, self.columns), range(self.columns)
+        return (
+            tuple(box.lower - box.upper for box in map(self.tile, rows)),
+            tuple(box.right - box.left for box in map(self.tile, columns)),
+        )
+
     def __iter__(self) -> Iterator[Box]:
         return map(self.tile, range(self.count))
 

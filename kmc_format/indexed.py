@@ -184,19 +184,23 @@ def as_int(value: object) -> int | None:
         return None
 
 
-def _kind_of(codebook: Array, mode: str) -> Kind:
-    """Find the kind with this codebook and mode, or, without a mode, the first that suits."""
-    dtype, channels = codebook.dtype.name, codebook.shape[1]
-    fitting = [kind for kind in KINDS if (kind.dtype, kind.channels) == (dtype, channels)]
-    if not fitting:
-        raise TypeError(
-            "a codebook is uint8 with 1 to 4 channels, or uint16 or int32 with one,"
-            f" not {dtype} with {channels}"
-        )
-    if not mode:
-        fitting = [kind for kind in fitting if kind.mode != "1"]
-        return fitting[0]
-    for kind in fitting:
-        if kind.mode == mode:
+def plain_kind(dtype: str, channels: int) -> Kind:
+    """Return the kind of picture whose entries are such, and that is neither bilevel nor a palette's."""
+    for kind in KINDS:
+        if (kind.dtype, kind.channels) == (dtype, channels) and kind.mode not in ("1", "P"):
             return kind
+    raise TypeError(
+        f"a codebook is uint8 with 1 to 4 channels, or uint16 or int32 with one, not {dtype} with {channels}"
+    )
+
+
+def _kind_of(codebook: Array, mode: str) -> Kind:
+    """Return the kind of picture with this codebook and mode; without a mode, the plain one."""
+    dtype, channels = codebook.dtype.name, codebook.shape[1]
+    plain = plain_kind(dtype, channels)
+    if not mode:
+        return plain
+    kind = Kind(mode, dtype, channels)
+    if kind in KINDS:
+        return kind
     raise ValueError(f"a codebook of {dtype} with {channels} channels cannot be of mode {mode}")

@@ -15,28 +15,24 @@ from collections.abc import Callable
 import numpy as np
 
 from . import _core, colours
-from .clustering import (
-    Cloud,
-    apart,
-    best_levels,
-    cluster,
-    merged_centres,
-    nearest,
-    nearest_alike,
-    refine,
-    settle,
-    squared_distance,
-)
+from .clustering import Cloud, cluster
 from .indexed import MAX_K, Array, Indexed, Kind, label_dtype
+from .levels import best_levels
+from .nearest import nearest_alike, squared_distance
+from .opacity import apart, settle
 from .options import DEFAULTS, SaveOptions
+from .tally import Histogram, Tally, histogram, is_exact, means
 from .tasks import Task, prepare, strength_of
 
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
-_MOST_COLOURS = 2**20  # to cluster, and to look at together
-_FEW_COLOURS, _FEW_ENTRIES = 2**10, 8  # for which clustering takes hardly any time
+# Colours that are clustered, at most, and that are looked at together: of more, every second, third ... one.
+_MOST_COLOURS = 2**20
+# Colours for which clustering takes hardly any time.
+FEW_COLOURS = 2**10
 _LEVELS = np.arange(256, dtype=np.uint8)
-_APART = 2**19  # farther than any two colours are, errors included
+# Added to a coordinate to keep opaque colours apart from others: more than any two differ, errors included.
+_APART = 2**19
 
 
 def quantize(pixels: Array, options: SaveOptions = DEFAULTS, *, palette: bool = False) -> Indexed:
@@ -69,69 +65,42 @@ def quantize(pixels: Array, options: SaveOptions = DEFAULTS, *, palette: bool = 
     strength = strength_of(options)
     if strength and task.kind.dtype == "int32":
         raise ValueError("dither is for colours; a picture of mode I holds labels or measurements")
-    histogram = colours.histogram(pixels)
-    return label(task, histogram, *find_codebook(task, histogram, task.k), strength)
+    counted = histogram(pixels)
+    return label(task, counted, *find_codebook(task, counted.tally, task.k), strength)
 
 
 # --- Codebook and labels --------------------------------------------------------------------------
 
 
-def find_codebook(
-    task: Task, histogram: colours.Histogram | colours.Counts, k: int, *, rough: bool = False
-) -> tuple[Array, Array]:
+def find_codebook(task: Task, counted: Tally, k: int, *, rough: bool = False) -> tuple[Array, Array]:
     """Return at most k entries, shape (k, channels), and which colours, packed, keep theirs exactly.
-
-    Rough ones are found more quickly, and good enough to start from.
-    """
-    if task.fixed is not None:
-        return task.fixed, task.kept
-    entries, kept = _find(task, histogram.colours, histogram.counts, k, _clustering(task, rough))
-    return colours.unpack(entries, task.kind), kept
-
-
-class Codebooks:
-    """Codebooks for one picture, each found in milliseconds and nearly as good as that of `find_codebook`.
-
-    The colours are clustered once, for the most entries; these are merged pairwise, and those left
-    move by a few steps of K-Means. Few colours are clustered anew for each, and so are others for
-    few entries; those are as good.
 
     Parameters
     ----------
     task : Task
-        Its k is the most entries there can be.
-    histogram : colours.Histogram
-        Of the picture.
+    counted : Tally
+        The colours of all that is to be labelled, of one picture or of many.
+    k : int
+    rough : bool
+        Find entries that are good enough to start from, more quickly.
     """
-
-    def __init__(self, task: Task, histogram: colours.Histogram) -> None:
-        self._task, self._histogram = task, histogram
-        self._merged: list[Array] = []
-
-    def find(self, k: int) -> tuple[Array, Array]:
-        """Do as `find_codebook` does."""
-        entries, kept = _find(self._task, self._histogram.colours, self._histogram.counts, k, self._centres)
-        return colours.unpack(entries, self._task.kind), kept
-
-    def _centres(self, cloud: Cloud, k: int) -> Array:
-        if len(cloud.points) <= _FEW_COLOURS or k <= _FEW_ENTRIES:
-            return cluster(cloud, k, self._task.seed)
-        if not self._merged:
-            self._merged = self._merge(cloud)
-        free = k - len(cloud.anchors)
-        if free >= len(self._merged) - 1:
-            return self._merged[-1]
-        return refine(cloud, self._merged[free])
-
-    def _merge(self, cloud: Cloud) -> list[Array]:
-        centres = cluster(cloud, self._task.k, self._task.seed)
-        number = nearest(cloud.points.astype(np.int32), np.rint(centres).astype(np.int32))
-        weights = np.bincount(number, cloud.weights, len(centres))
-        return merged_centres(centres[weights > 0], weights[weights > 0])
+    if task.fixed is not None:
+        return task.fixed, task.kept
+    return choose_entries(task, counted, k, functools.partial(cluster, seed=task.seed, rough=rough))
 
 
-def _clustering(task: Task, rough: bool = False) -> FindCentres:
-    return functools.partial(cluster, seed=task.seed, rough=rough)
+def choose_entries(task: Task, counted: Tally, k: int, find_centres: FindCentres) -> tuple[Array, Array]:
+    """Do as `find_codebook` does, for a task without a fixed codebook and by another way to cluster."""
+    if not (is_exact(counted) or _may_reduce(task)):
+        raise ValueError(f"the pictures have more than {k} distinct values together; give k to reduce them")
+    stand_ins = means(counted)
+    entries, kept = _find(task, stand_ins.colours, stand_ins.counts, k, find_centres)
+    return colours.unpack(entries, task.kind), kept
+
+
+def _may_reduce(task: Task) -> bool:
+    """Tell whether values may be replaced by others: integers are kept exactly unless k is given."""
+    return task.given or task.kind.dtype == "uint8"
 
 
 def _find(task: Task, found: Array, counts: Array, k: int, find_centres: FindCentres) -> tuple[Array, Array]:
@@ -140,7 +109,7 @@ def _find(task: Task, found: Array, counts: Array, k: int, find_centres: FindCen
     everything = np.union1d(found, kept) if len(kept) else found
     if len(everything) <= k:
         return everything, kept
-    if not task.given and task.kind.dtype != "uint8":
+    if not _may_reduce(task):
         raise ValueError(f"the image has {len(found)} distinct values, more than {k}; give k to reduce them")
     visible, weights = found, counts
     if colours.has_alpha(task.kind):
@@ -192,7 +161,7 @@ def _find_alike(
         return centres
     extent = colours.opaque_extent(kind, space)
     starts = [centres]
-    if len(cloud.points) <= _FEW_COLOURS:  # once more with opaque colours far from the others
+    if len(cloud.points) <= FEW_COLOURS:  # once more with opaque colours far from the others
         starts.append(apart(cloud, whole, extent, lambda far: find_centres(far, k)))
     return settle(cloud, starts, whole, extent)
 
@@ -231,20 +200,18 @@ def _merge_clear(found: Array, counts: Array, kept: Array) -> tuple[Array, Array
     return visible, weights, zero
 
 
-def label(
-    task: Task, histogram: colours.Histogram, entries: Array, kept: Array, strength: int = 0
-) -> Indexed:
+def label(task: Task, counted: Histogram, entries: Array, kept: Array, strength: int = 0) -> Indexed:
     """Give each pixel the nearest entry, or dither."""
-    found = histogram.colours
+    found = counted.tally.colours
     numbers, exact = nearest_entries(task, found, entries)
     if not strength or exact.all():
-        return Indexed(entries, histogram.map(numbers.astype(label_dtype(len(entries)))), task.kind.mode)
+        return Indexed(entries, counted.map(numbers.astype(label_dtype(len(entries)))), task.kind.mode)
     pinned = np.where(np.isin(found, kept), numbers, -1).astype(np.int32)
     coverage = np.zeros(len(found), np.uint8)
     if colours.has_alpha(task.kind):
         coverage = (found & 0xFF).astype(np.uint8)
         pinned = np.where(coverage == 0, numbers, pinned)
-    labels = _dither(histogram, entries, task, strength, pinned, coverage)
+    labels = _dither(counted, entries, task, strength, pinned, coverage)
     return Indexed(entries, labels, task.kind.mode)
 
 
@@ -271,7 +238,7 @@ def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Ar
 
 
 def _dither(
-    histogram: colours.Histogram,
+    counted: Histogram,
     entries: Array,
     task: Task,
     strength: int,
@@ -279,7 +246,7 @@ def _dither(
     coverage: Array,
 ) -> Array:
     """Label pixels by error diffusion; `pinned` and `coverage` are of each colour, as in `_core`."""
-    points = _points(histogram.colours, task.kind, task.space).astype(np.int32)
+    points = _points(counted.tally.colours, task.kind, task.space).astype(np.int32)
     targets = colours.coordinates(entries, task.kind, task.space)
     ends = np.array([[part.min(axis=0), part.max(axis=0)] for part in (points, targets)])
     # Opaque entries stand twice, the second time far from the others, where only opaque colours are.
@@ -288,13 +255,13 @@ def _dither(
         points[coverage == 255, -1] += _APART
         targets = np.concatenate([targets, targets[again]])
         targets[len(entries) :, -1] += _APART
-    labels = np.empty(histogram.numbers.shape, np.uint16)
+    labels = np.empty(counted.numbers.shape, np.uint16)
     _core.dither(
-        histogram.numbers,
-        points[histogram.rank],
+        counted.numbers,
+        points[counted.rank],
         np.ascontiguousarray(targets, np.int32),
-        pinned[histogram.rank],
-        coverage[histogram.rank],
+        pinned[counted.rank],
+        coverage[counted.rank],
         np.stack([ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)]).astype(np.int32),
         strength,
         labels,

@@ -77,6 +77,9 @@ class Option(NamedTuple):
     none: Any = None  # what None means, if not the default
 
 
+_AS_IN_PILLOW = "as in Pillow"  # a profile is the picture's own; other metadata are left out
+
+
 def _option(default: Any, *option: Any, **more: Any) -> Any:
     return field(default=default, metadata={"option": Option(*option, **more)})
 
@@ -157,11 +160,20 @@ class SaveOptions:
     threads: int | None = _option(
         None, values.threads, "int, optional", "How many tiles are coded at once.", "usable cores"
     )
-    icc_profile: bytes | None = _option(None, values.metadata, "bytes, optional", "Colour profile.", none=b"")
-    exif: bytes | None = _option(None, values.exif, "bytes or PIL.Image.Exif, optional", "EXIF.", none=b"")
-    xmp: bytes | None = _option(None, values.xmp, "bytes or str, optional", "XMP.", none=b"")
+    icc_profile: bytes | None = _option(
+        None, values.metadata, "bytes, optional", "Colour profile.", _AS_IN_PILLOW, none=b""
+    )
+    exif: bytes | None = _option(
+        None, values.exif, "bytes or PIL.Image.Exif, optional", "EXIF.", _AS_IN_PILLOW, none=b""
+    )
+    xmp: bytes | None = _option(None, values.xmp, "bytes or str, optional", "XMP.", _AS_IN_PILLOW, none=b"")
     dpi: tuple[()] | tuple[float, float] | None = _option(
-        None, values.dpi, "pair of float, optional", "Horizontal and vertical pixels per inch.", none=()
+        None,
+        values.dpi,
+        "pair of float, optional",
+        "Horizontal and vertical pixels per inch.",
+        _AS_IN_PILLOW,
+        none=(),
     )
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)  # as it was, for `digest`
     mark: bytes = field(default=b"", repr=False)  # put into the file, for its writer to know it again

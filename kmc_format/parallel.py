@@ -1,6 +1,6 @@
 """Work at many items: in processes of this machine, or by a Dask cluster.
 
-What comes of the items is given as it comes, in any order. Nothing here knows what the work is.
+Results are given in the order in which they are ready. Nothing here knows what the work is.
 """
 
 from __future__ import annotations
@@ -18,15 +18,21 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
+from . import workers
+from .ahead import work_ahead
 from .extras import needed
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_AHEAD = 4  # items handed out for each process, the one it works at among them
-_GROUPS = 16  # tasks for each core of a cluster, so that all cores end at about the same time,
-_MOST_IN_GROUP = 64  # but of so many items, as a task costs the scheduler about a millisecond
-_BRANCHES = 8  # results that are merged at once
+# Items handed out for each process, the one it works at among them: enough that none has to wait for more.
+_AHEAD = 4
+# Tasks for each core of a cluster, about: enough that all cores end at about the same time.
+_GROUPS = 16
+# Items in a task, at most. A task costs the scheduler about a millisecond, which does not show with so many.
+_MOST_IN_GROUP = 64
+# Results that one task merges: more make fewer rounds, and need more memory at once.
+_BRANCHES = 8
 _INTERRUPTED = "interrupted"
 _KILLED = "a process was killed, perhaps as memory ran out"
 
@@ -40,35 +46,53 @@ def in_processes(
     processes: int,
     lost: Callable[[_Item, str], _Result],
 ) -> Iterator[_Result]:
-    """Map a function over items in so many processes; what is lost is given with how that came."""
-    # Processes that are forked would share the state of threads that they do not have.
+    """Map a function over items in several processes of this machine.
+
+    Parameters
+    ----------
+    work : callable
+        Is called with each item, in one of the processes.
+    items : sequence
+    processes : int
+    lost : callable
+        Makes a result of an item whose process was killed, or that was not begun any more, and of the message
+        that says so.
+
+    Yields
+    ------
+    result
+        In the order in which the work was done.
+    """
+    # A process that is forked has a copy of all locks, but not of the threads that would release them.
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    waiting: dict[Future[_Result], _Item] = {}
 
-    def collect() -> Iterator[_Result]:
-        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-            item = waiting.pop(future)
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield lost(item, _KILLED)
+    def start(item: _Item) -> tuple[_Item, Future[_Result]]:
+        try:
+            with _ignoring_interrupts():  # as a process does that is started now, until it is ready
+                return item, pool.submit(_interruptible, work, item, lost)
+        except BrokenProcessPool as error:
+            failed: Future[_Result] = Future()
+            failed.set_exception(error)
+            return item, failed
 
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(stop,)) as pool:
         try:
-            for item in items:
-                while len(waiting) >= _AHEAD * processes:
-                    yield from collect()
+            for item, future in work_ahead(items, start, _AHEAD * processes, _first_done):
                 try:
-                    with _ignoring_interrupts():  # as a process does that is started now, until it is ready
-                        waiting[pool.submit(_interruptible, work, item, lost)] = item
+                    yield future.result()
                 except BrokenProcessPool:
                     yield lost(item, _KILLED)
-            while waiting:
-                yield from collect()
         finally:
             stop.set()  # some items are beyond cancelling, in the hands of a process before it begins them
             pool.shutdown(cancel_futures=True)
+
+
+def _first_done(started: Sequence[tuple[Any, Future[Any]]]) -> int:
+    """Return the position of one that is done; wait until there is one."""
+    futures = [future for _, future in started]
+    done = wait(futures, return_when=FIRST_COMPLETED).done
+    return next(position for position, future in enumerate(futures) if future in done)
 
 
 @contextmanager
@@ -106,7 +130,7 @@ def _start_worker(stop: Event) -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """End the work at a file, and let a process that waits for work wait."""
+    """Raise an interrupt in a process that works at an item; leave one that waits for work alone."""
     if _Worker.working:
         raise KeyboardInterrupt
 
@@ -114,12 +138,13 @@ def _interrupt(*_: object) -> None:
 def _interruptible(
     work: Callable[[_Item], _Result], item: _Item, lost: Callable[[_Item, str], _Result]
 ) -> _Result:
-    """Do the work at an item; an interrupt ends it, and leaves no part of a file."""
+    """Do the work at an item; an interrupt ends it, and leaves no part of a file.
+
+    It is raised where the result is asked for, too, as the process that asks may not have noticed it.
+    """
     try:
         _Worker.working = True
         return lost(item, _INTERRUPTED) if _Worker.stop.is_set() else work(item)
-    except KeyboardInterrupt:
-        return lost(item, _INTERRUPTED)
     finally:
         _Worker.working = False
 
@@ -133,19 +158,19 @@ def on_cluster(
     client: Any,
     lost: Callable[[_Item, Exception], _Result],
 ) -> Iterator[_Result]:
-    """Map a function over items on a Dask cluster, several as a task; workers that are lost are replaced.
+    """Map a function over items on a Dask cluster, several items as one task.
 
-    `client` is a `distributed.Client`, or the address of a scheduler.
+    Dask does again what was lost with a worker. `client` is a client or an address, as for `workers.reached`;
+    `lost` makes a result of an item, and of the error for which its task was given up.
     """
     as_completed = needed("distributed", "dask").as_completed
-    with _connected(client) as connected:
-        cores = sum(connected.nthreads().values())
-        size = min(max(len(items) // (_GROUPS * max(cores, 1)), 1), _MOST_IN_GROUP)
+    with workers.reached(client) as connected:
+        size = min(max(len(items) // (_GROUPS * max(workers.cores(connected), 1)), 1), _MOST_IN_GROUP)
         groups = [items[at : at + size] for at in range(0, len(items), size)]
         futures = connected.map(functools.partial(_map, work), groups, pure=False)
         waiting = dict(zip(futures, groups, strict=True))
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=connected.loop):  # no client need be the active one
                 group = waiting.pop(future)
                 try:
                     yield from future.result()
@@ -162,8 +187,8 @@ def reduced_on_cluster(
     items: Sequence[_Item],
     client: Any,
 ) -> _Result:
-    """Map a function over items on a Dask cluster, at least one, and merge what comes of them there."""
-    with _connected(client) as connected:
+    """Map a function over items, at least one, on a Dask cluster; merge the results there, and return one."""
+    with workers.reached(client) as connected:
         futures = connected.map(work, items, pure=False)
         while len(futures) > 1:
             parts = [futures[at : at + _BRANCHES] for at in range(0, len(futures), _BRANCHES)]
@@ -174,13 +199,3 @@ def reduced_on_cluster(
 
 def _map(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
     return [work(item) for item in items]
-
-
-@contextmanager
-def _connected(client: Any) -> Iterator[Any]:
-    """Give a client, which is closed again if it was made here, of an address."""
-    if not isinstance(client, str):
-        yield client
-        return
-    with needed("distributed", "dask").Client(client) as connected:
-        yield connected

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from . import colours
-from .indexed import KINDS, MAX_K, Array, Kind
+from .indexed import KINDS, MAX_K, Array, Kind, plain_kind
+from .tally import histogram
 
-_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}  # wider and signed ones become int32
+# The dtypes that are stored as they are; other integers become int32.
+_STORED = {np.dtype(name) for name in ("uint8", "uint16", "int32")}
 
 
 def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:
@@ -28,8 +29,7 @@ def kind_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kind:
             f" not {dtype} with {channels}"
         )
     stored = dtype.newbyteorder("=") if dtype.newbyteorder("=") in _STORED else np.dtype(np.int32)
-    mode = {1: {1: "L", 2: "I;16", 4: "I"}[stored.itemsize], 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-    return Kind(mode, stored.name, channels)
+    return plain_kind(stored.name, channels)
 
 
 def check_pixels(pixels: Array) -> tuple[Kind, Array]:
@@ -47,21 +47,10 @@ def check_pixels(pixels: Array) -> tuple[Kind, Array]:
     return kind, np.ascontiguousarray(pixels, kind.dtype)
 
 
-def common_kind(kinds: Iterable[Kind]) -> Kind:
-    """Return the kind of picture that holds all of several exactly."""
-    dtypes = {kind.dtype for kind in kinds}
-    if len(dtypes) > 1:
-        raise ValueError(f"pictures of {' and '.join(sorted(dtypes))} cannot share a codebook")
-    if dtypes != {"uint8"}:
-        return next(iter(kinds))
-    channels = colours.common_channels(kind.channels for kind in kinds)
-    return next(kind for kind in KINDS[1:] if kind.channels == channels)
-
-
 def distinct_colours(pixels: Array) -> Array:
     """Return the colours of a picture in ascending order, shape (n, channels), if they make a codebook."""
     kind, pixels = check_pixels(pixels)
-    found = colours.histogram(pixels).colours
+    found = histogram(pixels).tally.colours
     if len(found) > MAX_K:
         raise ValueError(f"an image used as codebook has at most {MAX_K} distinct colours, not {len(found)}")
     return colours.unpack(found, kind)

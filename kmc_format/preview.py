@@ -1,4 +1,4 @@
-"""What saving with a k, `rdo` or `dither` would give, about, quickly enough for a slider that moves.
+"""Previews of what saving with a k, `rdo` or `dither` gives, made quickly enough for a slider that moves.
 
 The colours are counted and clustered once; each step starts from that. So the codebook is up to a few
 per cent worse than the one that saving finds, and of large pictures only the middle is coded.
@@ -12,19 +12,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import codec, colours, convert, kmeans, metrics, rate, tasks
+from . import codec, convert, kmeans, metrics, quick_codebooks, rate, tally, tasks
 from .container import Box, Grid
 from .indexed import Array, Indexed
 from .options import DEFAULTS, SaveOptions
 
-MOST_K = 256
+MOST_K = 256  # colours; the slider ends there
 
-_WHOLE_PIXELS = 2**20  # up to so many, the whole picture is coded,
-_MIDDLE_PIXELS = 2**19  # and of a larger one so many from its middle
-_SAMPLE_PIXELS = 2**19  # of a larger one have their colours counted
-_QUICK_K = 32  # labels of so many colours are coded quickly enough
-_MOST_BANDS = 2  # that are dithered, weighed and coded at once, as each of them starts anew,
-_THREAD_PIXELS = 2**16  # in a picture of so many pixels or more
+# Pixels up to which the whole picture is previewed.
+_WHOLE_PIXELS = 2**20
+# Pixels of a larger picture that are previewed, from its middle; and that have their colours counted.
+_MIDDLE_PIXELS, _SAMPLE_PIXELS = 2**19, 2**19
+# Number of colours up to which labels are coded to tell the length of the file; of more it is estimated.
+_QUICK_K = 32
+# Bands of a picture that are dithered or weighed in threads. Each starts anew, so many of them would show.
+_MOST_BANDS = 2
+# Pixels from which threads are used: starting them takes about as long as fewer pixels do.
+_THREAD_PIXELS = 2**16
 
 
 class Step(NamedTuple):
@@ -46,13 +50,13 @@ class Preview:
     Attributes
     ----------
     partial : bool
-        Whether that is a large picture, of which the middle is previewed.
+        Whether the picture is so large that only its middle is previewed.
     part : tuple of slice
         The rows and columns that are seen: all, or of a large picture the middle.
     pixels : ndarray, shape (height, width, channels)
-        Those.
+        The pixels in `part`.
     weighable : bool
-        Whether there is `rdo` and `dither` for it: not for 32-bit integers.
+        Whether `rdo` and `dither` may be used: they are not for 32-bit integers.
     size : tuple of int
         Width and height of the whole picture.
     most : int
@@ -84,15 +88,15 @@ class Preview:
             # Every second pixel of every second row, every third, ...
             step = math.ceil(math.sqrt(width * height / _SAMPLE_PIXELS))
             counted = _histogram(whole[::step, ::step])
-            if len(counted.colours) < MOST_K:  # lest one is missed
+            if len(counted.tally.colours) < MOST_K:  # lest one is missed
                 counted = _histogram(whole)
         self.weighable = task.kind.dtype != "int32"
         height, width = self._histogram.numbers.shape
         self._threads = codec.check_threads(None)
         self._bands = Grid(width, height, width, -(-height // min(self._threads, _MOST_BANDS)))
         self._task = task
-        self._codebooks = kmeans.Codebooks(task, counted)
-        self.most = min(MOST_K, len(counted.colours))
+        self._codebooks = quick_codebooks.Codebooks(task, counted.tally)
+        self.most = min(MOST_K, len(counted.tally.colours))
 
     def step(self, k: int, **options: float) -> Step:
         """Preview the picture that saving with these options gives.
@@ -126,7 +130,7 @@ class Preview:
             raise ValueError(f"k must be from 1 to {MOST_K} in a preview, not {k}")
 
     def _length(self, indexed: Indexed) -> float:
-        """Return how many bytes a file has: exactly where that is quickly told."""
+        """Return how many bytes a file has: exactly, or about where coding would take too long."""
         if self._histogram.numbers.size < _THREAD_PIXELS or indexed.k <= _QUICK_K:
             return self._exactly(indexed)
         return codec.estimate_labels(indexed, DEFAULTS.effort, self._threads) + self._front(indexed)
@@ -139,7 +143,7 @@ class Preview:
         return self._exactly(Indexed(indexed.codebook, np.zeros((1, 1), int), indexed.mode))
 
     def _labelled(self, entries: Array, kept: Array, strength: int) -> Indexed:
-        """Label the picture as `kmeans.label` does, but for dithering, which starts anew in each band."""
+        """Label the picture as `kmeans.label` does; dithering starts anew in each band."""
         if not strength:
             return kmeans.label(self._task, self._histogram, entries, kept)
 
@@ -159,8 +163,8 @@ def psnr(one: metrics.Picture, other: metrics.Picture) -> float:
         return math.nan if metrics.mse(one, other) else math.inf
 
 
-def _histogram(pixels: Array) -> colours.Histogram:
-    return colours.histogram(np.ascontiguousarray(pixels))
+def _histogram(pixels: Array) -> tally.Histogram:
+    return tally.histogram(np.ascontiguousarray(pixels))
 
 
 def _middle(width: int, height: int) -> tuple[slice, slice]:

@@ -25,41 +25,46 @@ import math
 import mmap
 import os
 from array import array as integers
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import UnsupportedOperation
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
-from PIL import Image
 
-from . import codec, colours, container, kmeans, tasks
-from .codec import Header
-from .container import Grid, Reader
+from . import codec, kmeans, tally, tasks, workers
+from .ahead import work_ahead
+from .container import Grid
 from .extras import needed
 from .files import naming
-from .indexed import Array, label_dtype
+from .indexed import Array
 from .options import OPTIONS, MoreOptions, SaveOptions, check_names
 from .pixels import kind_of
 from .remote import whole
+from .tally import Tally
 
 if TYPE_CHECKING:
     import dask.array
     import distributed
 
-# What to compute, in groups, to the results of one after the other.
+# A function that takes groups of delayed objects, and gives the results of all of them one after the other.
 Compute = Callable[[Iterable[list[Any]]], Iterator[Any]]
 
-_WHOLE = ("dither", "rdo", "quality", "max_bytes", "max_error")  # options that need all pixels at once
-_BLOCK_SIDE = 1024  # of blocks of tiles, about: what one task codes
-_CHUNK_BYTES = 2**23  # of what is no Dask array, read at once
+# Options that need all pixels of a picture at once.
+_WHOLE = ("dither", "rdo", "quality", "max_bytes", "max_error")
+# The side in pixels, about, of a block of tiles, which one task codes.
+_BLOCK_SIDE = 1024
+# Bytes of a chunk where the array is no Dask array, and so has no chunks of its own.
+_CHUNK_BYTES = 2**23
+# Colours that are told apart, of 12 bytes each: without alpha there are no more than so many.
 _MOST_COLOURS = 2**24
-_AHEAD = 2  # groups of blocks handed out, the one waited for among them
-_BLOCKS_A_THREAD = 4  # in a group, at least,
-_LEAST_BLOCKS = 64  # for workers that come later,
-_MOST_BLOCKS = 2**10  # and no more rows than make so many
+# Groups of blocks handed out at a time, the one that is waited for among them: one is coded meanwhile.
+_AHEAD = 2
+# Blocks in a group: at least so many for each thread, and at least so many in all, as workers may come later.
+_BLOCKS_A_THREAD, _LEAST_BLOCKS = 4, 64
+# A group ends with the row that makes it so many blocks, wherever the array's chunks end.
+_MOST_BLOCKS = 2**10
 
 
 def save_array(
@@ -73,7 +78,8 @@ def save_array(
     """Write a Dask array as a KMC file: the bytes that `kmc_format.encode` gives for all of its pixels.
 
     The array is computed twice, chunk by chunk: to count its colours, and to code them. With `codebook`
-    once is enough.
+    once is enough. Of more than 2**24 colours, those that are nearly alike are counted as their mean, and the
+    codebook may differ a little from the one that `kmc_format.encode` finds.
 
     Parameters
     ----------
@@ -98,8 +104,7 @@ def save_array(
     ImportError
         If Dask is not installed: ``pip install 'kmc-format[dask]'``.
     TypeError, ValueError
-        If an argument is not what it should be; or if there are more than 2**24 distinct colours, and no
-        `codebook`.
+        If an argument is not what it should be.
     OSError
         If the file cannot be written.
 
@@ -130,79 +135,16 @@ def save_array(
             raise UnsupportedOperation(
                 "save_array needs a file that can seek; encode gives the bytes for a pipe"
             )
-        job = Job(task, *_find_codebook(source, task, compute), effort, (grid.tile_width, grid.tile_height))
-        front = codec.pack_front(grid, task.kind, job.entries) + metadata
-        _write(file, os.fspath(path), front, grid, _tiles(source, job, grid, compute, threads))
-
-
-def open_array(path: str | PathLike[str], labels: bool = False) -> dask.array.Array:
-    """Return the picture in a KMC file as a Dask array, of which nothing is read before it is computed.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        A path, which workers must know as well, or a URL that fsspec knows. The file must not change
-        while the array is in use.
-    labels : bool
-        Give the labels, not the pixels; `kmc_format.read_header` has the codebook.
-
-    Returns
-    -------
-    dask.array.Array
-        One chunk for each tile. Pixels are as `Indexed.expand` has them, shape (height, width) or
-        (height, width, channels); labels are uint8, or uint16 where k is over 256.
-
-    Raises
-    ------
-    ImportError
-        If Dask is not installed: ``pip install 'kmc-format[dask]'``.
-    KMCError
-        If what stands before the tiles is damaged, truncated, or newer than this package. A damaged tile
-        raises it when its chunk is computed.
-    PIL.Image.DecompressionBombError
-        If a tile has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> import kmc_format
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kmc_format.write(f"{folder}/x.kmc", np.arange(64, dtype=np.uint8).reshape(8, 8), tile=4)
-    ...     open_array(f"{folder}/x.kmc")[2:4, :2].compute().tolist()
-    [[16, 17], [24, 25]]
-    """
-    if not isinstance(path, (str, PathLike)):
-        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
-    dask_array, delayed = needed("dask.array", "dask"), needed("dask", "dask").delayed
-    files, name = needed("fsspec", "dask").core.url_to_fs(os.fspath(path))
-    with files.open(name, "rb") as file:
-        header = codec.read_header(Reader(file))
-    Image._decompression_bomb_check(header.tile_size)
-    grid = header.front.grid
-    picture = Picture(files, name, header, files.ukey(name))
-    tile_shape = _sides(grid)
-    if labels:
-        dtype = label_dtype(header.k)
-    else:
-        dtype = np.dtype(bool) if header.mode == "1" else header.codebook.dtype
-        channels = codec.seen_codebook(header).shape[1]
-        tile_shape += ((channels,),) if channels > 1 else ()
-    picture_array: dask.array.Array = dask_array.map_blocks(
-        _read_tile,
-        delayed(picture, traverse=False, pure=True),  # one for all tasks, as its index may be long
-        labels,
-        chunks=tile_shape,
-        dtype=dtype,
-        meta=np.empty((0,) * len(tile_shape), dtype),
-    )
-    return picture_array
+        tile_size = grid.tile_width, grid.tile_height
+        block_task = BlockTask(task, *_find_codebook(source, task, compute), effort, tile_size)
+        front = codec.pack_front(grid, task.kind, block_task.entries) + metadata
+        _write(file, os.fspath(path), front, grid, _tiles(source, block_task, grid, compute, threads))
 
 
 # --- What is saved ------------------------------------------------------------------------------
 
 
-class Job(NamedTuple):
+class BlockTask(NamedTuple):
     """What workers need to know to code a block."""
 
     task: tasks.Task
@@ -250,15 +192,6 @@ def _as_dask(array: Any) -> Any:
     return array.rechunk({2: -1}) if array.ndim == 3 else array
 
 
-def _sides(grid: Grid) -> tuple[tuple[int, ...], ...]:
-    """Return the heights of the rows of a grid, and the widths of its columns, as chunks."""
-    rows, columns = (grid.tile(n) for n in range(0, grid.count, grid.columns)), range(grid.columns)
-    return (
-        tuple(box.lower - box.upper for box in rows),
-        tuple(box.right - box.left for box in map(grid.tile, columns)),
-    )
-
-
 # --- The first pass -----------------------------------------------------------------------------
 
 
@@ -266,11 +199,12 @@ def _find_codebook(source: Any, task: tasks.Task, compute: Compute) -> tuple[Arr
     """Do as `kmeans.find_codebook` does, with the counts of chunks added up by a tree of tasks."""
     if task.fixed is not None:
         return task.fixed, task.kept
+    merge = functools.partial(_merge_chunks, most=_MOST_COLOURS)
     counts = needed("dask.array", "dask").reduction(
         source,
-        functools.partial(_count, task=task),
-        _merge,
-        combine=_merge,
+        functools.partial(_count_chunk, task=task),
+        merge,
+        combine=merge,
         axis=tuple(range(source.ndim)),
         dtype=object,
         concatenate=False,
@@ -280,22 +214,16 @@ def _find_codebook(source: Any, task: tasks.Task, compute: Compute) -> tuple[Arr
     return kmeans.find_codebook(task, counted, task.k)
 
 
-def _count(pixels: Array, task: tasks.Task, **_: Any) -> colours.Counts:
-    return colours.count(tasks.fit(task, pixels))
+def _count_chunk(pixels: Array, task: tasks.Task, **_: Any) -> Tally:
+    return tally.count(tasks.fit(task, pixels))
 
 
-def _merge(parts: Any, **_: Any) -> colours.Counts:
-    """Add up counts in lists of lists, as the reduction has them."""
-    merged = colours.merge_counts(list(_flat(parts)))
-    if len(merged.colours) > _MOST_COLOURS:
-        raise ValueError(
-            f"array has more than {_MOST_COLOURS} distinct colours: give a codebook, as train_codebook finds"
-            " it for some parts"
-        )
-    return merged
+def _merge_chunks(parts: Any, most: int, **_: Any) -> Tally:
+    """Add up tallies in lists of lists, as the reduction has them."""
+    return tally.merge(list(_flat(parts)), most)
 
 
-def _flat(parts: Any) -> Iterator[colours.Counts]:
+def _flat(parts: Any) -> Iterator[Tally]:
     if isinstance(parts, list):
         for part in parts:
             yield from _flat(part)
@@ -306,11 +234,11 @@ def _flat(parts: Any) -> Iterator[colours.Counts]:
 # --- The second pass ----------------------------------------------------------------------------
 
 
-def _tiles(source: Any, job: Job, grid: Grid, compute: Compute, threads: int) -> Iterator[bytes]:
+def _tiles(source: Any, block_task: BlockTask, grid: Grid, compute: Compute, threads: int) -> Iterator[bytes]:
     """Code all tiles; return them in order."""
-    width, height = (side * max(_BLOCK_SIDE // side, 1) for side in job.tile_size)
+    width, height = (side * max(_BLOCK_SIDE // side, 1) for side in block_task.tile_size)
     blocks = Grid(grid.width, grid.height, min(width, grid.width), min(height, grid.height))
-    shared = needed("dask", "dask").delayed(job, traverse=False, pure=True)
+    shared = needed("dask", "dask").delayed(block_task, traverse=False, pure=True)
     ends = itertools.accumulate(source.chunks[0])
     groups = _groups(blocks, {-(-end // blocks.tile_height) for end in ends}, threads)
     coded = compute(_coded(source, shared, blocks, rows) for rows in groups)
@@ -334,16 +262,16 @@ def _groups(blocks: Grid, ends: set[int], threads: int) -> Iterator[range]:
             start = end
 
 
-def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
+def _coded(source: Any, block_task: Any, blocks: Grid, rows: range) -> list[Any]:
     """Return the blocks in some rows, delayed, each as what `_encode_block` makes of it."""
-    heights, widths = _sides(blocks)
+    heights, widths = blocks.sides
     heights = heights[rows.start : rows.stop]
     start = rows.start * blocks.tile_height
     part = source[start : start + sum(heights)].rechunk((heights, widths, *source.chunks[2:]), method="tasks")
     coded = needed("dask.array", "dask").map_blocks(
         _encode_block,
         part,
-        job,
+        block_task,
         dtype=object,
         chunks=((1,) * len(heights), (1,) * len(widths)),
         drop_axis=[2] if part.ndim == 3 else None,
@@ -353,13 +281,13 @@ def _coded(source: Any, job: Any, blocks: Grid, rows: range) -> list[Any]:
     return delayed
 
 
-def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
+def _encode_block(pixels: Array, block_task: BlockTask) -> list[list[bytes]]:
     """Code a block; return its tiles in rows."""
-    histogram = colours.histogram(tasks.fit(job.task, pixels))
-    labels = kmeans.label(job.task, histogram, job.entries, job.kept).labels
+    histogram = tally.histogram(tasks.fit(block_task.task, pixels))
+    labels = kmeans.label(block_task.task, histogram, block_task.entries, block_task.kept).labels
     height, width = labels.shape
-    grid = Grid(width, height, min(job.tile_size[0], width), min(job.tile_size[1], height))
-    encode = codec.tile_encoder(job.entries, job.effort)
+    grid = Grid(width, height, min(block_task.tile_size[0], width), min(block_task.tile_size[1], height))
+    encode = codec.tile_encoder(block_task.entries, block_task.effort)
     tiles = [encode(labels[box.upper : box.lower, box.left : box.right]) for box in grid]
     return [tiles[start : start + grid.columns] for start in range(0, grid.count, grid.columns)]
 
@@ -367,20 +295,11 @@ def _encode_block(pixels: Array, job: Job) -> list[list[bytes]]:
 @contextmanager
 def _computing(client: distributed.Client | str | None) -> Iterator[tuple[Compute, int]]:
     """Return a function that computes where that is wanted, and how many threads are there."""
-    if isinstance(client, str):
-        with needed("distributed", "dask").Client(client, set_as_default=False) as own:
-            yield functools.partial(_compute_on, own), sum(own.nthreads().values())
-        return
-    if client is None:  # a client makes itself the scheduler of the moment
-        client = getattr(needed("dask.base", "dask").get_scheduler(), "__self__", None)
-    if client is None:
-        yield _compute_here, codec.check_threads(None)
-        return
-    if not isinstance(client, needed("distributed", "dask").Client):
-        raise TypeError(f"client must be a distributed.Client or the address of a scheduler, not {client!r}")
-    if client.asynchronous:
-        raise ValueError("client must not be asynchronous")
-    yield functools.partial(_compute_on, client), sum(client.nthreads().values())
+    with workers.reached(client) as connected:
+        if connected is None:
+            yield _compute_here, codec.check_threads(None)
+        else:
+            yield functools.partial(_compute_on, connected), workers.cores(connected)
 
 
 def _compute_here(groups: Iterable[list[Any]]) -> Iterator[Any]:
@@ -390,24 +309,18 @@ def _compute_here(groups: Iterable[list[Any]]) -> Iterator[Any]:
 
 
 def _compute_on(client: Any, groups: Iterable[list[Any]]) -> Iterator[Any]:
-    waiting: deque[Any] = deque()
-    try:
-        for group in groups:
-            waiting.append(client.compute(group, fifo_timeout=0))  # after those handed out before
-            if len(waiting) == _AHEAD:
-                yield from _gather(client, waiting)
-        while waiting:
-            yield from _gather(client, waiting)
-    finally:
-        for futures in waiting:
-            client.cancel(futures)
+    def start(group: list[Any]) -> Any:
+        return client.compute(group, fifo_timeout=0)  # after those handed out before
 
-
-def _gather(client: Any, waiting: deque[Any]) -> Any:
-    """Return the results of the first of several groups, which workers may forget then."""
-    results = client.gather(waiting[0])
-    waiting.popleft()
-    return results
+    with closing(work_ahead(groups, start, _AHEAD, cancel=client.cancel)) as started:
+        for futures in started:
+            try:
+                results = client.gather(futures)
+            except BaseException:
+                client.cancel(futures)
+                raise
+            del futures  # which lets workers forget the results
+            yield from results
 
 
 # --- The file -----------------------------------------------------------------------------------
@@ -425,24 +338,3 @@ def _write(file: IO[bytes], path: str, front: bytes, grid: Grid, tiles: Iterable
     with naming(path):
         file.seek(len(front))
         file.write(codec.pack_index(lengths, grid))
-
-
-# --- What is opened -----------------------------------------------------------------------------
-
-
-class Picture(NamedTuple):
-    """What workers need to know to read a tile."""
-
-    files: Any  # a file system of fsspec
-    name: str
-    header: Header
-    version: str  # of the file, so that arrays of others have other names
-
-
-def _read_tile(picture: Picture, labels: bool, block_id: tuple[int, ...] = ()) -> Array:
-    row, column = block_id[:2]
-    front = picture.header.front
-    number = row * front.grid.columns + column
-    start, end = container.tile_range(front, number)
-    tile = codec.decode_tile(picture.files.cat_file(picture.name, start, end), picture.header, number)
-    return tile.labels if labels else tile.expand()

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _core, codec, colours, kmeans, yardstick
-from .clustering import squared_distance
+from . import _core, codec, colours, kmeans, tally, yardstick
 from .container import Box, Grid
 from .indexed import Array, Indexed
+from .nearest import squared_distance
 from .options import DEFAULT_K, SaveOptions
 from .tasks import Task, prepare
 
@@ -32,7 +32,9 @@ _ROUNDS = 3  # of choosing labels and fitting the codebook to them
 _SEARCH_ROUNDS = 2  # the same, where the number of colours is searched for too
 _TRIAL_PIXELS = 2**18  # of a large picture, on which numbers of colours are tried
 _STRIPS = 8  # they come from
-_ANTICIPATED = 0.42  # of what a bit costs is weighed at a pixel; the rest comes back at those after it
+# The share of the cost of a bit that is charged to the pixel whose label is chosen. A label that costs bits
+# makes the same label cheaper at the pixels after it, which gives the rest back.
+_ANTICIPATED = 0.42
 _BIT = 1024 * math.log(2)  # in the units of cost of `_core.choose_labels`
 _ENTRY_BITS = 6  # that a byte of an entry takes, about
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
@@ -409,11 +411,11 @@ def quantize(
         )
     if options.searching:
         task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
-    histogram = colours.histogram(pixels)
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, options)
+    histogram = tally.histogram(pixels)
+    scene = _scene(task, histogram.tally.colours[histogram.rank], histogram.numbers, options)
 
     def find(k: int) -> _Book:
-        entries, kept = kmeans.find_codebook(task, histogram, k, rough=options.searching)
+        entries, kept = kmeans.find_codebook(task, histogram.tally, k, rough=options.searching)
         return _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
 
     def picture(fit: _Fit) -> Indexed:
@@ -424,15 +426,16 @@ def quantize(
         return search.run(options.rdo, options.max_bytes, size)
 
     def plain(k: int) -> Indexed:
-        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram, k))
+        return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram.tally, k))
 
-    exact = plain(len(histogram.colours)) if len(histogram.colours) <= task.k else None
+    distinct = len(histogram.tally.colours)
+    exact = plain(distinct) if distinct <= task.k else None
     return search.run_quality(options, size, functools.partial(plain, min(DEFAULT_K, task.k)), exact)
 
 
 def estimate(
     task: Task,
-    histogram: colours.Histogram,
+    histogram: tally.Histogram,
     entries: Array,
     kept: Array,
     options: SaveOptions,
@@ -453,7 +456,7 @@ def estimate(
     Indexed, float
         The picture, and how many bytes its labels take, about.
     """
-    scene = _scene(task, histogram.colours[histogram.rank], histogram.numbers, options)
+    scene = _scene(task, histogram.tally.colours[histogram.rank], histogram.numbers, options)
     book = _book(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
     fit = _minimise(scene, book, options.rdo, 1)
     return _picture(scene, fit), fit.length
@@ -534,16 +537,15 @@ class _Search:
         """Return the picture of a quality, or one that is better and no larger, or exact and hardly so."""
         assert options.quality is not None
         assert size is not None
-        least = math.inf if exact is None else size(exact, 0.0) / _EXACT_WORTH
-        found = self.fit_quality(options.quality, lambda fit, rdo: size(self.picture(fit), rdo), least)
-        if exact is not None and found.longest >= least:
-            picture, rdo, length = exact, 0.0, size(exact, 0.0)
+        enough = math.inf if exact is None else size(exact, 0.0) / _EXACT_WORTH
+        found = self.fit_quality(options.quality, lambda fit, rdo: size(self.picture(fit), rdo), enough)
+        if exact is not None and found.longest >= enough:
+            picture, rdo = exact, 0.0
         else:
-            picture, rdo = self.picture(found.fit), found.rdo
-            length, other = size(picture, rdo), plain()
-            if self.error_of(other) <= found.error and (other_length := size(other, 0.0)) <= found.longest:
-                picture, rdo, length = other, 0.0, other_length
-        if options.max_bytes is None or length <= options.max_bytes:
+            picture, rdo, other = self.picture(found.fit), found.rdo, plain()
+            if self.error_of(other) <= found.error and size(other, 0.0) <= found.longest:
+                picture, rdo = other, 0.0
+        if options.max_bytes is None or size(picture, rdo) <= options.max_bytes:
             return picture, rdo
         return self.run(rdo_of(options.quality), options.max_bytes, size)
 

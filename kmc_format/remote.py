@@ -1,13 +1,12 @@
-"""Files that are named by URLs, as of object stores, beside those of this machine.
+"""Files that are named by URLs, in object stores for example, beside those of this machine.
 
-A URL, ``"s3://..."``, is opened through fsspec, by universal_pathlib (the extra `dask`), whose paths have
-the methods of `pathlib.Path`.
+A URL such as ``"s3://bucket/picture.png"`` is opened through fsspec, by universal_pathlib (both come with the
+extra `dask`), whose paths have the methods of `pathlib.Path`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,11 +18,9 @@ from typing import IO, Any, cast
 from .extras import needed
 from .files import whole_file
 
-_BLOCK = 2**23  # bytes copied at once
-
 
 def located(path: str | PathLike[str]) -> Path:
-    """Return a path, or for a URL what has its methods.
+    """Return the path that a name stands for; for a URL an object with the methods of a path.
 
     Raises
     ------
@@ -50,7 +47,7 @@ def readable(path: Path) -> Path | BytesIO:
 
 
 def modified(path: Path) -> float | None:
-    """Return when a file was written, in seconds; None where there is none, or its store does not tell."""
+    """Return when a file was written, in seconds; None if there is no file, or its store does not tell."""
     if not path.exists():
         return None
     if not is_remote(path):
@@ -77,7 +74,7 @@ def write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def whole(path: str) -> Iterator[IO[bytes]]:
-    """Open a file for writing that gets its name when it is whole, at a path or URL.
+    """Open a file for writing, at a path or URL, that gets its name when all of it is written.
 
     Yields
     ------
@@ -94,18 +91,21 @@ def whole(path: str) -> Iterator[IO[bytes]]:
         with whole_file(name) as file:
             yield file
         return
-    with tempfile.TemporaryFile() as file:  # as others cannot seek when they write
-        yield file
-        file.seek(0)
-        _upload(file, files, name)
+    with tempfile.TemporaryDirectory(prefix="kmc-") as folder:
+        local = Path(folder, name.rsplit("/", 1)[-1])  # some stores tell the type of contents from the name
+        with local.open("wb") as file:  # as remote files cannot seek when they are written
+            yield file
+        _upload(str(local), files, name)
 
 
-def _upload(file: IO[bytes], files: Any, name: str) -> None:
-    """Copy a file to another file system, under another name until all is there."""
+def _upload(local: str, files: Any, name: str) -> None:
+    """Copy a local file to another file system, where it has its name when all of it is there."""
+    if files.async_impl:  # an object store, whose objects are there when they are whole, and not before
+        files.put_file(local, name)
+        return
     temporary = f"{name}.{os.urandom(4).hex()}.tmp"
     try:
-        with files.open(temporary, "wb") as remote:
-            shutil.copyfileobj(file, remote, _BLOCK)
+        files.put_file(local, temporary)
         files.mv(temporary, name)
     finally:
         with suppress(OSError):

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from . import codec, container, convert, kmeans, metrics, saving
-from .colours import widen
+from .colours import common_channels, widen
 from .container import Reader
 from .indexed import Array, Indexed
 from .likeness import percentage
@@ -105,8 +105,7 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
 def _colours(codebook: Array) -> list[str]:
     if codebook.dtype != np.uint8:
         return [str(value) for value in codebook[:, 0]]
-    channels = 3 + (codebook.shape[1] in (2, 4))
-    return [f"#{bytes(entry).hex()}" for entry in widen(codebook, channels)]
+    return [f"#{bytes(entry).hex()}" for entry in widen(codebook, common_channels([3, codebook.shape[1]]))]
 
 
 def difference(one: metrics.Picture, other: metrics.Picture) -> dict[str, Any]:

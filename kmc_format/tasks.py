@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _core, colours
-from .indexed import MAX_K, Array, Kind, as_int
+from .indexed import MAX_K, Array, Kind, as_int, plain_kind
 from .options import DEFAULT_K, SaveOptions
-from .pixels import check_pixels, common_kind, kind_of
-
-_CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
+from .pixels import check_pixels, kind_of
+from .tally import common_kind
 
 
 class Task(NamedTuple):
@@ -48,7 +47,7 @@ def plan(kind: Kind, options: SaveOptions, *, palette: bool = False) -> Task:
         raise ValueError(f"space={space!r} is for colours; a picture of mode {kind.mode} holds integers")
     if options.codebook is not None:
         given = _entries_of(options.codebook, kind)
-        opaque = not colours.has_alpha(Kind("", kind.dtype, given.shape[1]))
+        opaque = not colours.has_alpha(plain_kind(kind.dtype, given.shape[1]))
         kind, entries = _meet(kind, given, palette)
         return Task(kind, space, seed, len(entries), True, np.empty(0, np.uint32), entries, opaque)
     kind = Kind("P", kind.dtype, kind.channels) if palette else kind
@@ -127,7 +126,7 @@ def _check_colour(colour: object, kind: Kind) -> list[int]:
                 return values
         elif kind.mode != "1" or values[0] in (0, 255):
             rgba = colours.widen(np.array([values], np.uint8), 4)
-            entry = rgba[:, _CHANNELS_OF_RGBA[kind.channels]]
+            entry = rgba[:, colours.CHANNELS_OF_RGBA[kind.channels]]
             if np.array_equal(colours.widen(entry, 4), rgba):
                 channels: list[int] = entry[0].tolist()
                 return channels
@@ -160,7 +159,7 @@ def _without_equals(entries: Array) -> Array:
 
 def _meet(kind: Kind, entries: Array, palette: bool) -> tuple[Kind, Array]:
     """Return the kind of picture that pixels of a kind and a codebook make, and its entries in that."""
-    own = Kind("", "uint8", entries.shape[1])
+    own = plain_kind("uint8", entries.shape[1])
     bilevel = (
         kind.mode == "1" and entries.shape[1] == 1 and set(entries.flat) <= {0, 255} and len(entries) <= 2
     )

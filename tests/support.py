@@ -6,10 +6,12 @@ import io
 import json
 import time
 import zlib
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -20,6 +22,7 @@ from kmc_format.options import SaveOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = sorted((ROOT / "sample_images").glob("*.png"))
+FEW_SAMPLES = [path for path in SAMPLES if path.stem in ("icon", "mask", "screenshot")]
 SHARED = ROOT.parent / "shared" / "images"
 GOLDEN = ROOT / "tests" / "golden" / "v1"
 HOSTILE = ROOT / "tests" / "hostile"
@@ -42,6 +45,16 @@ def load(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=["KMC"])
     image.load()
     return image
+
+
+def mostly_slow(values: Iterable[Any], quick: Container[Any]) -> list[Any]:
+    """Mark the values of a parameter as of the tier `slow`, but for the quick ones, which stand for them."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+def same(one: Image.Image, other: Image.Image) -> bool:
+    """Tell whether mode, size and pixels are the same."""
+    return one.mode == other.mode and one.size == other.size and one.tobytes() == other.tobytes()
 
 
 def resealed(data: bytes, start: int, end: int) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support import SHARED, load, save
+from support import SHARED, load, mostly_slow, save
 
 import kmc_format
 from kmc_format import _core, metrics
@@ -45,13 +45,17 @@ def test_alpha_255_and_0_stay(name, options, k):
     check(grey, kmc_format.quantize(grey, **{"k": k, **options}).expand())
 
 
-@pytest.mark.parametrize("options", [{"quality": 10}, {"quality": 75}, {"max_bytes": 1500}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    mostly_slow([{"quality": 10}, {"quality": 75}, {"max_bytes": 1500}], [{"quality": 75}]),
+    ids=str,
+)
 @pytest.mark.parametrize("name", MADE)
 def test_alpha_255_and_0_stay_in_searches(name, options):
     check(np.asarray(MADE[name]), np.asarray(load(save(MADE[name], **options))))
 
 
-@pytest.mark.parametrize("path", ICONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(ICONS, ICONS[:-1:8]), ids=lambda path: path.stem)
 def test_alpha_of_real_pictures_stays(path):
     if not path.exists():
         pytest.skip("needs the shared images")
@@ -71,6 +75,7 @@ def test_alpha_of_real_pictures_stays(path):
     st.integers(0, 2**32 - 1),
     st.sampled_from([{}, {"dither": 1.0}, {"rdo": 500}, {"quality": 20}]),
 )
+@pytest.mark.slow
 def test_alpha_of_noise_stays(k, channels, seed, options):
     random = np.random.default_rng(seed)
     pixels = random.integers(0, 256, (9, 11, channels), np.uint8)

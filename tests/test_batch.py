@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from support import SAMPLES, smooth
+from support import SAMPLES, mostly_slow, smooth
 
 import kmc_format
 from kmc_format import batch, saving
@@ -54,7 +54,7 @@ def test_each_file_beside_its_source(tree):
     assert (tree / "a.kmc").read_bytes() == kmc_format.encode(smooth((32, 24)))
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", mostly_slow([1, 2], [1]))
 def test_a_tree_is_mirrored(tree, tmp_path, jobs):
     made = batch.encode([tree], tmp_path / "out", recursive=True, jobs=jobs, k=8)
     assert len(made) == 3
@@ -260,7 +260,7 @@ def exact(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
+@pytest.mark.parametrize("suffix", mostly_slow(["png", "tiff", "webp"], ["png"]))
 def test_decoding_loses_nothing(tmp_path, exact, suffix):
     found = errors(batch.decode([exact], tmp_path / suffix, format=suffix))
     assert found.keys() == ({"instances.kmc"} if suffix == "webp" else set())  # it has no 16 bits
@@ -288,6 +288,7 @@ def test_warnings_are_of_a_file(tree, monkeypatch):
     assert [record.warnings for record in batch.encode([tree])] == [("odd",), ()]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_any_number_of_processes(tmp_path):
     for jobs in (1, 2):
         found = errors(batch.encode(SAMPLES, tmp_path / str(jobs), jobs=jobs, quality=60))

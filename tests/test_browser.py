@@ -1,6 +1,7 @@
 """`explorer.serve` in a real browser: headless Chromium moves the sliders and the divider, and saves.
 
-Where the environment variable KMC_ARTEFACTS names a folder, screenshots are kept there.
+Where the environment variable KMC_ARTEFACTS names a folder, screenshots are kept there, and that there is no
+browser is an error; otherwise the tests are skipped then.
 """
 
 from __future__ import annotations
@@ -62,10 +63,8 @@ class Server:
             env={**os.environ, "TMPDIR": str(self.temporary), "HOME": str(folder)},
         )
         assert self.process.stdout
-        start = time.monotonic()
         begun = re.fullmatch(r"KMC explorer starts at (\S+), .*\n", self.process.stdout.readline())
         assert begun, self.errors()
-        assert time.monotonic() - start < SECONDS / 6
         line = self.process.stdout.readline()
         found = re.fullmatch(r"KMC explorer, until Ctrl-C: (http://127\.0\.0\.1:(\d+)/)\?token=(\S+)\n", line)
         assert found, line + self.errors()
@@ -93,8 +92,8 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     if not (CHROMIUM and DRIVER):
-        complete = os.environ.get("CI") and sys.platform == "linux"
-        (pytest.fail if complete else pytest.skip)("there is no Chromium with its chromedriver")
+        missing = pytest.fail if "KMC_ARTEFACTS" in os.environ else pytest.skip
+        missing("there is no Chromium with its chromedriver: see .ci/browser")
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     if server.process.poll() is None:

@@ -16,7 +16,7 @@ from support import SAMPLES, scheduler_address, smooth
 from upath import UPath
 
 import kmc_format
-from kmc_format import batch, cli
+from kmc_format import batch, cli, parallel
 
 pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning:distributed"
@@ -99,6 +99,26 @@ def test_one_codebook(client, pictures, monkeypatch):
     monkeypatch.setattr(batch, "_COUNTED", 1)  # so that there are several rounds of adding up
     found = batch.train_codebook([pictures], 30, client=client)
     assert np.array_equal(found, batch.train_codebook([pictures], 30, jobs=1))
+
+
+def test_the_active_client_is_used(client, pictures, tmp_path, monkeypatch):
+    def refused(*_):
+        raise AssertionError("done by processes of this machine")
+
+    monkeypatch.setattr(parallel, "in_processes", refused)
+    batch.encode([pictures], tmp_path, k=2)
+    assert len(contents(tmp_path)) == 40
+    assert len(batch.train_codebook([tmp_path], 4)) == 4
+    with pytest.raises(AssertionError, match="of this machine"):
+        batch.decode([tmp_path], jobs=2)
+
+
+@pytest.mark.parametrize("wrong", [3, object()])
+def test_what_is_no_client_is_refused_at_once(wrong, tmp_path):
+    with pytest.raises(TypeError, match=r"distributed\.Client or the address"):
+        batch.encode_each(SAMPLES[:1], tmp_path, client=wrong)
+    with pytest.raises(TypeError, match=r"distributed\.Client or the address"):
+        batch.save_array(np.zeros((9, 9), np.uint8), tmp_path / "x.kmc", client=wrong)
 
 
 def test_a_worker_that_is_killed(client, pictures, expected, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from support import SAMPLES, smooth
+from support import FEW_SAMPLES, SAMPLES, mostly_slow, smooth
 
 from kmc_format import figures, report
 
@@ -35,7 +35,7 @@ def test_one_pixel_is_one_pixel():
         assert np.array_equal(pixels_of(figure, axes), np.asarray(picture))
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(SAMPLES, FEW_SAMPLES), ids=lambda path: path.stem)
 def test_every_kind_of_picture(path):
     found = report.compare(path, k=8)
     figure = figures.comparison(*found.pictures, found.codebook, found.captions)
@@ -73,7 +73,7 @@ def test_a_swatch_goes_from_dark_to_light():
     assert figure.axes[-1].get_title("left") == "codebook of 4 colours"
 
 
-@pytest.mark.parametrize("option", ["k", "quality"])
+@pytest.mark.parametrize("option", mostly_slow(["k", "quality"], ["k"]))
 def test_a_sweep_has_axes_with_units(option):
     rows = list(report.sweep(smooth(), [2, 8, 40], option))
     figure = figures.sweep(rows)

@@ -1,8 +1,10 @@
 """The files around the code agree with it."""
 
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from support import ROOT
@@ -20,6 +22,21 @@ def test_ci_runs_the_readmes_test_command():
     commands = [line for block in blocks for line in block.splitlines() if line]
     assert len(commands) == 2
     assert "README.md" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_what_is_published_has_the_addresses_of_its_repository(tmp_path):
+    address, tag = "https://example.org/owner/name", "v1.2.3"
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    subprocess.run([sys.executable, ROOT / ".ci" / "addresses.py", address, tag, tmp_path], check=True)
+    metadata = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))
+    assert metadata["project"]["urls"]["Source"] == address
+    before, after = (folder.joinpath("README.md").read_text("utf-8") for folder in (ROOT, tmp_path))
+    old, new = (re.findall(r"(!?)\[[^]]*\]\(([^)]+)\)", text) for text in (before, after))
+    assert len(old) > 10
+    for (picture, link), (_, published) in zip(old, new, strict=True):
+        place = f"{address}/{'raw' if picture else 'blob'}/{tag}/{link}"
+        assert published == (link if "://" in link else place)
 
 
 def test_the_top_level_is_as_it_should_be():
@@ -88,9 +105,8 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.apps  # for the explorer's packages
 def test_nothing_warns(tmp_path):
-    pytest.importorskip("matplotlib")
-    pytest.importorskip("anywidget")
     (tmp_path / "quiet.py").write_text(QUIET)
     command = [sys.executable, "-W", "error", "-P", "quiet.py"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
-from support import ROOT, SAMPLES, save
+from support import ROOT, SAMPLES, mostly_slow, save
 
 PHOTOGRAPH = next(path for path in SAMPLES if path.stem == "photograph")
 ICON = next(path for path in SAMPLES if path.stem == "icon")
@@ -47,7 +47,17 @@ import kmc_format
 print(*set(sys.modules) - before)
 """
     modules = set(run(script))
-    ours = {"codec", "container", "errors", "indexed", "registration", "waiting", "_core", "_core._native"}
+    ours = {
+        "codec",
+        "container",
+        "errors",
+        "indexed",
+        "options",
+        "registration",
+        "waiting",
+        "_core",
+        "_core._native",
+    }
     assert {name for name in modules if name.startswith("kmc_format.")} == {f"kmc_format.{n}" for n in ours}
     # Each of these takes longer than the whole package may: they come when they are needed.
     assert not modules & {"pathlib", "logging", "threading", "concurrent.futures", "PIL.ImageFile", "imageio"}
@@ -63,7 +73,7 @@ print("sklearn" in sys.modules)
     assert run(script, ICON) == ["False"]
 
 
-@pytest.mark.parametrize("k", [16, 700])
+@pytest.mark.parametrize("k", mostly_slow([16, 700], [16]))
 def test_bytes_are_the_same_in_other_processes_with_any_number_of_threads(k):
     script = """
 import sys, io, hashlib, kmc_format

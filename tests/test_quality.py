@@ -6,7 +6,7 @@ import made
 import numpy as np
 import pytest
 from PIL import Image
-from support import SAMPLES, SHARED, load, save
+from support import FEW_SAMPLES, SAMPLES, SHARED, load, mostly_slow, save
 
 import kmc_format
 from kmc_format import metrics
@@ -32,7 +32,7 @@ def yardstick(image):
     return Yardstick(pixels[..., None] if pixels.ndim == 2 else pixels)
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", mostly_slow(MADE, ["grey linear", "sky", "RGBA shadow"]))
 def test_quality_is_that_of_jpeg_and_rises(name):
     image, before = MADE[name], 0.0
     plain = [save(image, k=k) for k in (256, 65_536)]
@@ -47,6 +47,7 @@ def test_quality_is_that_of_jpeg_and_rises(name):
             assert len(data) <= len(other) or decibels >= metrics.psnr(image, load(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["star", "RGBA shadow"])
 def test_no_step_of_quality_gives_less(name):
     image = made.pictures(48)[name]
@@ -54,7 +55,7 @@ def test_no_step_of_quality_gives_less(name):
     assert decibels == sorted(decibels)
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(SAMPLES, FEW_SAMPLES), ids=lambda path: path.stem)
 def test_quality_of_the_samples(path):
     with Image.open(path) as image:
         image.load()
@@ -63,6 +64,7 @@ def test_quality_of_the_samples(path):
     assert metrics.ssim(image, load(save(image, quality=75))) >= through_jpeg(image, 75) - 0.02
 
 
+@pytest.mark.slow
 def test_quality_of_a_photograph_with_a_soft_background():
     path = SHARED / "kodak" / "kodim12.png"
     if not path.exists():

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -18,11 +19,12 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from fsspec.asyn import AsyncFileSystem
 from PIL import Image
 from support import scheduler_address, smooth
 
 import kmc_format
-from kmc_format import batch, colours, rasters
+from kmc_format import batch, rasters, tally
 
 pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning:distributed"
@@ -170,14 +172,30 @@ def test_default_tiles_and_threads(tmp_path):
 
 def test_counts_are_exact(monkeypatch):
     pixels = np.array(smooth((64, 50)))
-    whole = colours.histogram(pixels)
-    monkeypatch.setattr(colours, "_STRIP", 64 * 7)
-    found, counts = colours.count(pixels)
-    assert np.array_equal(found, whole.colours)
-    assert np.array_equal(counts, whole.counts)
-    parts = [colours.Counts(np.array([n, 9], np.uint8), np.array([2**33 + n, 2**32 - 1])) for n in (1, 2)]
-    found, counts = colours.merge_counts(parts)
-    assert (found.tolist(), counts.tolist()) == ([1, 2, 9], [2**33 + 1, 2**33 + 2, 2**33 - 2])
+    whole = tally.histogram(pixels).tally
+    monkeypatch.setattr(tally, "_STRIP", 64 * 7)
+    parts = tally.count(pixels)
+    assert np.array_equal(parts.colours, whole.colours)
+    assert np.array_equal(parts.counts, whole.counts)
+    large = [
+        whole._replace(colours=np.array([n, 9], np.uint32), counts=np.array([2**33 + n, 2**32 - 1]))
+        for n in (1, 2)
+    ]
+    total = tally.merge(large, 2**24)
+    assert total.colours.tolist() == [1, 2, 9]
+    assert total.counts.tolist() == [2**33 + 1, 2**33 + 2, 2**33 - 2]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I"])
+def test_any_number_of_colours(tmp_path, here, monkeypatch, mode):
+    pixels = picture(mode, (200, 200))
+    monkeypatch.setattr(rasters, "_MOST_COLOURS", 2**11)
+    batch.save_array(cut(pixels), tmp_path / "x.kmc", k=16)
+    made, exactly = (
+        one.expand() for one in (kmc_format.decode(tmp_path / "x.kmc"), kmc_format.quantize(pixels, k=16))
+    )
+    found, best = (np.square(one - pixels, dtype=float).mean() for one in (made, exactly))
+    assert found < 1.05 * best
 
 
 def test_rows_of_blocks_are_computed_once_for_a_row_of_chunks(tmp_path, here):
@@ -318,9 +336,6 @@ def test_other_bad_arguments(tmp_path, here, monkeypatch):
         batch.save_array(smooth(), tmp_path / "x.kmc")
     with pytest.raises(FileNotFoundError):
         batch.save_array(source, tmp_path / "missing" / "x.kmc")
-    monkeypatch.setattr(rasters, "_MOST_COLOURS", 5)
-    with pytest.raises(ValueError, match="more than 5 distinct colours: give a codebook"):
-        batch.save_array(source, tmp_path / "x.kmc")
     assert not names(tmp_path)
 
 
@@ -508,6 +523,35 @@ def test_urls(tmp_path):
     assert (tmp_path / "x.kmc").read_bytes() == files.cat("/folder/x.kmc") == expected
     assert files.ls("/folder", detail=False) == ["/folder/x.kmc"]
     files.rm("/folder", recursive=True)
+
+
+class ObjectStore(AsyncFileSystem):
+    """A store of whole objects, as S3 is one, that notes what it is asked to do."""
+
+    protocol = "objects"
+    objects, asked, broken = {"bucket/x.kmc": b"old"}, [], False
+
+    async def _put_file(self, lpath, rpath, **_):
+        self.asked.append(("put", rpath))
+        if self.broken:
+            raise OSError("failed")
+        self.objects[rpath] = Path(lpath).read_bytes()
+
+    async def _cat_file(self, path, **_):
+        return self.objects[path]
+
+
+def test_an_object_is_written_once(monkeypatch):
+    fsspec.register_implementation("objects", ObjectStore, clobber=True)
+    pixels = regions(200, 200)
+    monkeypatch.setattr(ObjectStore, "broken", True)
+    with pytest.raises(OSError, match="failed"):
+        batch.save_array(pixels, "objects://bucket/x.kmc", tile=100)
+    assert ObjectStore.objects == {"bucket/x.kmc": b"old"}
+    monkeypatch.undo()
+    batch.save_array(pixels, "objects://bucket/x.kmc", tile=100)
+    assert ObjectStore.objects == {"bucket/x.kmc": kmc_format.encode(pixels, tile=100)}
+    assert ObjectStore.asked == [("put", "bucket/x.kmc")] * 2
 
 
 @pytest.mark.parametrize("step", ["open", "mv"])

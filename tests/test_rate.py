@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support import SAMPLES, SHARED, coded, load, save, smooth
+from support import SAMPLES, SHARED, coded, load, mostly_slow, save, smooth
 
 import kmc_format
 from kmc_format import Indexed, _core, codec, metrics, rate
@@ -61,7 +61,7 @@ def test_more_rdo_means_fewer_bytes_and_more_error():
     assert [error for _, error in results] == sorted(error for _, error in results)
 
 
-@pytest.mark.parametrize("space", ["srgb", "oklab"])
+@pytest.mark.parametrize("space", mostly_slow(["srgb", "oklab"], ["oklab"]))
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
 def test_rdo_is_for_every_mode_of_colours(mode, space):
     image = PART.convert("RGBA")
@@ -245,6 +245,7 @@ def test_the_bytes_promised_are_about_those_of_the_coder(k):
 # --- quality ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # test_quality.py has what is like it, and quick
 def test_quality_rises_with_bytes_and_colours():
     results = []
     for quality in (5, 30, 60, 90, 98):
@@ -261,6 +262,7 @@ def test_quality_100_is_exact_where_a_codebook_can_be():
     assert kmc_format.quantize(PART, 7, quality=100) == kmc_format.quantize(PART, 7)
 
 
+@pytest.mark.slow
 def test_quality_takes_k_as_upper_limit():
     assert load(save(PART, quality=95, k=20)).info["k"] <= 20
     assert load(save(PART, quality=3, k=256)).info["k"] < 256
@@ -274,6 +276,7 @@ def test_quality_is_for_every_mode_of_colours(mode):
     assert (opened.mode, opened.size) == (image.mode, image.size)
 
 
+@pytest.mark.slow
 def test_quality_suits_that_of_jpeg():
     assert all(path.exists() for path in [SHARED]) or pytest.skip("needs the Kodak images")
     differences = []
@@ -291,7 +294,7 @@ def test_quality_suits_that_of_jpeg():
 # --- max_bytes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("budget", [2_000, 6_000, 20_000])
+@pytest.mark.parametrize("budget", mostly_slow([2_000, 6_000, 20_000], [6_000]))
 @pytest.mark.parametrize("effort", [0, 1, 2])
 def test_a_budget_is_kept_and_used(budget, effort):
     data = save(PART, max_bytes=budget, effort=effort)
@@ -299,6 +302,7 @@ def test_a_budget_is_kept_and_used(budget, effort):
     assert (0.97 if effort else 0.94) * budget <= len(data) <= budget
 
 
+@pytest.mark.slow
 def test_more_bytes_are_a_better_picture():
     errors = [metrics.mse(PART, load(save(PART, max_bytes=budget))) for budget in (1_000, 4_000, 16_000)]
     assert errors == sorted(errors, reverse=True)
@@ -313,6 +317,7 @@ def test_a_budget_for_the_exact_picture_gives_it():
     assert len(save(image, max_bytes=len(exact) - 1)) < len(exact)
 
 
+@pytest.mark.slow
 def test_quality_and_k_limit_what_a_budget_buys():
     assert save(PART, max_bytes=10**7, quality=40) == save(PART, quality=40)
     data = save(PART, max_bytes=5_000, quality=95, k=30)
@@ -349,6 +354,7 @@ def test_a_budget_for_a_palette_or_a_codebook():
     assert np.array_equal(kmc_format.read_header(data).codebook, codebook)
 
 
+@pytest.mark.slow
 def test_encode_takes_arrays_alike():
     assert kmc_format.encode(np.asarray(PART), max_bytes=5_000) == save(PART, max_bytes=5_000)
     assert kmc_format.encode(np.asarray(PART), quality=50) == save(PART, quality=50)
@@ -357,9 +363,10 @@ def test_encode_takes_arrays_alike():
 # --- max_error ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "options", [{"k": 64}, {"k": 256, "rdo": 200}, {"quality": 10}, {"max_bytes": 9_000}]
-)
+BOUNDED = [{"k": 64}, {"k": 256, "rdo": 200}, {"quality": 10}, {"max_bytes": 9_000}]
+
+
+@pytest.mark.parametrize("options", mostly_slow(BOUNDED, BOUNDED[:2]))
 def test_no_pixel_exceeds_the_bound(options):
     assert worst(PART, load(save(PART, **options))) > 20
     assert worst(PART, load(save(PART, **options, max_error=20))) <= 20.000001
@@ -376,6 +383,7 @@ def test_the_bound_holds_where_colours_are_only_just_enough(options):
             assert worst(pixels, picture.expand().reshape(pixels.shape)) <= max_error + 1e-6
 
 
+@pytest.mark.slow
 def test_the_bound_holds_where_a_sample_stands_for_the_picture(monkeypatch):
     monkeypatch.setattr(rate, "_TRIAL_PIXELS", 4000)
     for options in ({"quality": 5}, {"max_bytes": 8_000}, {"rdo": 500, "k": 256}):
@@ -389,6 +397,7 @@ def test_a_bound_on_noise_is_refused_soon():
     assert worst(noise, kmc_format.quantize(noise, 65_536, max_error=3).expand()) <= 3
 
 
+@pytest.mark.slow
 def test_the_smallest_size_is_found_with_a_bound_too():
     with pytest.raises(ValueError, match="smallest file") as caught:
         save(PART, max_error=30, max_bytes=60)

@@ -146,7 +146,7 @@ def test_images_come_back_from_worker_processes(path):
 @pytest.fixture
 def drawn():
     """A function that makes a PDF with one image by ReportLab."""
-    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    from reportlab.pdfgen import canvas
 
     def draw(source, **options):
         page = canvas.Canvas(io.BytesIO(), pageCompression=0, invariant=True)
@@ -162,6 +162,7 @@ def as_png(image):
     return file.getvalue()
 
 
+@pytest.mark.apps
 @pytest.mark.parametrize("mask", [None, "auto"])
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_reportlab_draws_what_it_draws_of_png(drawn, mode, mask):
@@ -174,14 +175,18 @@ def test_reportlab_draws_what_it_draws_of_png(drawn, mode, mask):
     assert (b"/SMask" in document) == (mask == "auto" and mode in ("LA", "RGBA"))
 
 
+@pytest.mark.apps
 def test_reportlab_draws_from_a_path(drawn, path):
     assert drawn(str(path)).replace(b"x.kmc", b"") == drawn(path).replace(b"x.kmc", b"")
     assert b"/Width 96" in drawn(str(path))
 
 
+@pytest.mark.apps
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
 def test_img2pdf(mode):
-    img2pdf, pikepdf = pytest.importorskip("img2pdf"), pytest.importorskip("pikepdf")
+    import img2pdf
+    import pikepdf
+
     data = save(smooth().convert(mode), k=20)
     with pikepdf.open(io.BytesIO(img2pdf.convert(data))) as document:
         (drawing,) = document.pages[0].Resources.XObject.values()
@@ -191,7 +196,7 @@ def test_img2pdf(mode):
 
 @pytest.fixture(scope="module")
 def image_field():
-    django = pytest.importorskip("django")
+    import django
     from django.conf import settings
 
     if not settings.configured:
@@ -218,6 +223,7 @@ def large_upload(data, name="x.kmc"):
     return upload
 
 
+@pytest.mark.apps
 @pytest.mark.parametrize("upload", [small_upload, large_upload])
 def test_django_takes_an_upload(image_field, upload):
     with upload(FILE) as file:
@@ -226,6 +232,7 @@ def test_django_takes_an_upload(image_field, upload):
         assert cleaned.read() == FILE
 
 
+@pytest.mark.apps
 @pytest.mark.parametrize("upload", [small_upload, large_upload])
 @pytest.mark.parametrize(
     ("data", "name", "message"),
@@ -245,6 +252,7 @@ def test_django_refuses(image_field, upload, data, name, message):
         image_field.clean(file)
 
 
+@pytest.mark.apps
 @pytest.mark.skipif(not OPEN_FILES.exists(), reason="only Linux tells it like this")
 def test_a_large_upload_that_is_refused_is_closed_and_removed(image_field):
     from django.core.exceptions import ValidationError
@@ -257,8 +265,10 @@ def test_a_large_upload_that_is_refused_is_closed_and_removed(image_field):
     assert not Path(path).exists()
 
 
+@pytest.mark.apps
 def test_an_upload_checked_in_flask():
-    flask = pytest.importorskip("flask")
+    import flask
+
     application = flask.Flask(__name__)
 
     @application.post("/")

@@ -5,13 +5,19 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from support import GOLDEN, SAMPLES, smooth
+from support import GOLDEN, SAMPLES, mostly_slow, smooth
 
 import kmc_format
 from kmc_format import metrics, report
 
+GOLDEN_FILES = sorted(GOLDEN.glob("*.kmc"))
 
-@pytest.mark.parametrize("path", [*SAMPLES, *sorted(GOLDEN.glob("*.kmc"))], ids=lambda path: path.name)
+
+@pytest.mark.parametrize(
+    "path",
+    mostly_slow([*SAMPLES, *GOLDEN_FILES], [*SAMPLES, *GOLDEN_FILES[::10]]),
+    ids=lambda path: path.name,
+)
 def test_the_parts_of_a_file_are_all_of_it(tmp_path, path):
     if path.suffix != ".kmc":
         with Image.open(path) as image:
@@ -118,7 +124,7 @@ def test_a_map_of_the_error():
     assert not metrics.error_map(clear, clear + np.array([9, 9, 9, 0], np.uint8)).any()
 
 
-@pytest.mark.parametrize("option", ["k", "quality"])
+@pytest.mark.parametrize("option", mostly_slow(["k", "quality"], ["k"]))
 def test_a_sweep_gives_what_saving_gives(option):
     image = smooth()
     values = [8, 2, 40]

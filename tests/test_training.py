@@ -10,7 +10,7 @@ from PIL import Image
 from support import SAMPLES, smooth
 
 import kmc_format
-from kmc_format import convert, kmeans, metrics, training
+from kmc_format import convert, kmeans, metrics, tally, training
 from kmc_format.options import DEFAULTS, SaveOptions
 
 
@@ -18,8 +18,12 @@ def noise(seed, shape=(20, 30, 3), high=256):
     return np.random.default_rng(seed).integers(0, high, shape).astype(np.uint8)
 
 
+def merge(tallies, most=training.MOST_COLOURS):
+    return tally.merge(tallies, most)
+
+
 def same(one, other):
-    assert (one.kinds, one.bits) == (other.kinds, other.bits)
+    assert (one.kind, one.bits) == (other.kind, other.bits)
     for mine, others in zip(one[2:], other[2:], strict=True):
         assert mine.dtype == others.dtype
         assert np.array_equal(mine, others)
@@ -42,12 +46,12 @@ PICTURES = [
     st.integers(256, 3000),
 )
 def test_order_and_groups_do_not_matter(order, cuts, most):
-    merge = functools.partial(training.merge, most=most)
-    tallies = [training.tally(PICTURES[number]) for number in order]
+    merge = functools.partial(tally.merge, most=most)
+    tallies = [training.count(PICTURES[number]) for number in order]
     groups = [[tallies[0]]]
     for one, cut in zip(tallies[1:], cuts, strict=True):
         groups.append([one]) if cut else groups[-1].append(one)
-    whole = merge([training.tally(picture) for picture in PICTURES])
+    whole = merge([training.count(picture) for picture in PICTURES])
     same(merge([merge(group) for group in groups]), whole)
     same(functools.reduce(lambda *two: merge(two), tallies), whole)
     assert len(whole.colours) <= most
@@ -57,18 +61,18 @@ def test_order_and_groups_do_not_matter(order, cuts, most):
 
 
 def test_colours_are_exact_where_there_is_room():
-    [tally] = [training.merge([training.tally(picture)]) for picture in PICTURES[:1]]
-    assert tally.bits == 8
-    found = training.find_codebook(tally, SaveOptions(k=40))
+    [counted] = [merge([training.count(picture)]) for picture in PICTURES[:1]]
+    assert counted.bits == 8
+    found = training.find_codebook(counted, SaveOptions(k=40))
     assert np.array_equal(found, kmc_format.quantize(PICTURES[0], 40).codebook)
 
 
 @pytest.mark.parametrize("most", [2**13, 2**11])
 def test_a_bound_costs_little(most):
     [photograph] = [convert.pixels_of(path) for path in SAMPLES if path.stem == "photograph"]
-    tally = training.merge([training.tally(photograph)], most)
-    assert tally.bits < 8
-    codebook = training.find_codebook(tally, SaveOptions(k=32))
+    counted = merge([training.count(photograph)], most)
+    assert counted.bits < 8
+    codebook = training.find_codebook(counted, SaveOptions(k=32))
     error = metrics.mse(photograph, kmc_format.quantize(photograph, codebook=codebook).expand())
     best = metrics.mse(photograph, kmc_format.quantize(photograph, 32).expand())
     assert error < best * 1.02
@@ -76,34 +80,39 @@ def test_a_bound_costs_little(most):
 
 def test_means_are_those_of_the_colours():
     pixels = np.array([[[0, 0, 0], [1, 2, 3], [1, 2, 4], [255, 0, 0]]], np.uint8)
-    tally = training._coarsen(training.tally(pixels), 5)
-    assert tally.counts.tolist() == [3, 1]
-    assert training.find_codebook(tally, SaveOptions(k=2)).tolist() == [[1, 1, 2], [255, 0, 0]]
+    counted = tally._coarsen(training.count(pixels), 5)
+    assert counted.counts.tolist() == [3, 1]
+    assert training.find_codebook(counted, SaveOptions(k=2)).tolist() == [[1, 1, 2], [255, 0, 0]]
 
 
 def test_clear_areas_stay_clear():
     picture = noise(1, (40, 40, 4))
     picture[:20, :, 3] = 0
     picture[20:, :, 3] |= 1
-    tally = training.merge([training.tally(picture)], 300)
-    codebook = training.find_codebook(tally, SaveOptions(k=12))
+    counted = merge([training.count(picture)], 300)
+    codebook = training.find_codebook(counted, SaveOptions(k=12))
     assert [0, 0, 0, 0] in codebook.tolist()
     assert (codebook[:, 3] == 0).sum() == 1
 
 
-def test_integers_have_no_means():
-    labels = np.arange(900, dtype=np.int32).reshape(30, 30)
-    assert training.find_codebook(training.merge([training.tally(labels)]), DEFAULTS).shape == (900, 1)
-    with pytest.raises(ValueError, match="more than 800 distinct values together"):
-        training.merge([training.tally(labels)], 800)
+def test_integers_have_means_only_where_a_k_allows_it():
+    values = np.arange(-450, 450, dtype=np.int32).reshape(30, 30)
+    assert training.find_codebook(merge([training.count(values)]), DEFAULTS).shape == (900, 1)
+    bounded = merge([training.count(values)], 800)
+    assert (len(bounded.colours), bounded.counts.sum()) == (450, 900)
+    with pytest.raises(ValueError, match="distinct values together; give k"):
+        training.find_codebook(bounded, DEFAULTS)
+    assert training.find_codebook(bounded, SaveOptions(k=3)).ravel().tolist() == pytest.approx(
+        [-300, 0, 300], abs=2
+    )
 
 
 def test_many_pictures_are_added_up_as_they_come(monkeypatch):
-    monkeypatch.setattr(training, "_ENOUGH", 700)
+    monkeypatch.setattr(tally, "_ENOUGH", 700)
     pictures = [noise(n, (10, 10, 3)) for n in range(40)]
     same(
-        training.merge_all(map(training.tally, pictures)),
-        training.merge([training.tally(np.concatenate(pictures))]),
+        training.merge_all(map(training.count, pictures)),
+        merge([training.count(np.concatenate(pictures))]),
     )
     assert training.merge_all([]) is None
 

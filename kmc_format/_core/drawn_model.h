@@ -8,16 +8,18 @@
 #include "range.h"
 
 enum {
-    MARGIN = 16,    /* labels that a line has beyond either side of the picture */
-    LINES = 8,      /* rows of labels that are kept, at least 6 */
-    QUESTIONS = 4,  /* is it one's, the other's, that of NE, the expected one? */
-    LEAN_CELLS = 4, /* features of a question ... */
+    MARGIN = 16,   /* labels that a line has beyond either side of the picture */
+    LINES = 8,     /* rows of labels that are kept, at least 6 */
+    QUESTIONS = 4, /* is it one's, the other's, that of NE, the expected one? */
+    /* Features of a question: of lean codings without matches, with matches, with matches and few colours; of
+       rich ones; those that matches add; and at most. */
+    LEAN_CELLS = 4,
     LEAN_MATCH_CELLS = 2,
-    FEW_COLOURS = 16, /* so few that their labels say little */
     FEW_COLOURS_CELLS = 6,
     RICH_CELLS = 11,
-    MATCH_CELLS = 2, /* ... without those of matches */
+    MATCH_CELLS = 2,
     MOST_CELLS = 16,
+    FEW_COLOURS = 16, /* so few that which labels are around says little */
     ZONE_CELLS = 4,
     ZONE_SLOTS = 4096,
     SLOPES = 8,    /* how far an edge has moved: 0 to 7 */
@@ -27,7 +29,7 @@ enum {
     RICH_ROWS = 15,
     LIST_ROWS = 2, /* features of the list's lane */
     NEAR = 16,     /* places where the list looks for a label */
-    CERTAIN = 8,   /* times in a row that make a label that came certain enough to ask for it first */
+    CERTAIN = 8,   /* times in a row that a label came where it is asked for before others */
     DIGITS = 4,
     DENIED = 4,      /* labels that are known not to come, at most */
     ROW_BITS = 14,   /* log2 of a feature's rows of logits */

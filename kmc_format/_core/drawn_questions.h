@@ -21,13 +21,13 @@ ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Arou
     const uint64_t contexts[RICH_CELLS] = {
         equal & MOST,
         four_labels(at->W, at->NW, at->N, at->NE),
-        /* with matches and many colours these do; without matches */
+        /* With matches and many colours there are no others. */
         equal & MORE,
         near | far << 6 | same << 12,
-        /* too; from here on with few colours and matches, */
+        /* Without matches there are no others; with few colours these two are added. */
         every,
         short_run | near << 4 | same << 10 | far << 16,
-        /* and from here on rich only */
+        /* The rest is of rich codings. */
         four_labels(at->W, at->N, at->NN, b[1]),
         four_labels(at->W, at->N, at->NE, at->WW),
         four_labels(at->W, at->N, at->WW, at->o[-3]),

@@ -47,22 +47,30 @@ LANES_FN uint32_t lanes_clz(uint32_t v) {
 #define KMC_PLAIN
 #endif
 
+/* clang-format off */
 /* What the functions do, a lane x of a, y of b at a time, modulo 2^16 unless they saturate:
- *   lanes_set(v)        v                             lanes_load, lanes_store   any alignment
- *   lanes_add, _sub     x + y, x - y                  lanes_adds                x + y, within -32768 .. 32767
- *   lanes_and, _xor                                   lanes_max, _min           of signed values
- *   lanes_avg(a, b)     (x + y + 1) >> 1 of unsigned values
- *   lanes_mulhi(a, b)   x y >> 16 of signed values    lanes_mulhi_u(a, b)       of unsigned values
- *   lanes_mullo(a, b)   x y
- *   lanes_step(a, b)    ((x y >> 14) + 1) >> 1, that is x y / 2^15 rounded; each y lies in -8192 .. 8191
- *   lanes_shl(a, n)     x << n                        lanes_shr(a, n)           x >> n, unsigned; lanes_sar
- * signed lanes_sums(a)       the sum of lanes 0 to this one lanes_last(a)       lane 15, in all lanes
- * lanes_get_last(a)         lane 15, as 0 .. 65535 lanes_not_highest(a)       ~ (the highest signed lane), in
- * all lanes lanes_first_above(a, t)    the first lane with x > t, signed; 15 if there is none
- *   lanes_first_above2(a, b, t)  the same of 32 lanes, those of a first; 31 if there is none
- *   lanes_dot(a, b)     the sum of x y of signed values, modulo 2^32
- *   lanes_products(a, b)       the same in parts, which lanes_join(p, q) adds to others
- *   lanes_add_dots(to, p, n)   to each of four integers, the sum of the parts, >> n signed */
+
+     lanes_set(v)                 v
+     lanes_load, lanes_store      any alignment
+     lanes_add, lanes_sub         x + y, x - y
+     lanes_adds                   x + y, within -32768 .. 32767
+     lanes_and, lanes_xor
+     lanes_max, lanes_min         of signed values
+     lanes_avg(a, b)              (x + y + 1) >> 1 of unsigned values
+     lanes_mulhi(a, b)            x y >> 16 of signed values; lanes_mulhi_u of unsigned ones
+     lanes_mullo(a, b)            x y
+     lanes_step(a, b)             ((x y >> 14) + 1) >> 1, that is x y / 2^15 rounded; each y lies in -8192 .. 8191
+     lanes_shl(a, n)              x << n
+     lanes_shr(a, n)              x >> n of unsigned values; lanes_sar of signed ones
+     lanes_sums(a)                the sum of lanes 0 to this one
+     lanes_last(a)                lane 15, in all lanes; lanes_get_last as 0 .. 65535
+     lanes_not_highest(a)         ~ (the highest signed lane), in all lanes
+     lanes_first_above(a, t)      the first lane with x > t, signed; 15 if there is none
+     lanes_first_above2(a, b, t)  the same of 32 lanes, those of a first; 31 if there is none
+     lanes_dot(a, b)              the sum of x y of signed values, modulo 2^32
+     lanes_products(a, b)         the same in parts, which lanes_join(p, q) adds to others
+     lanes_add_dots(to, p, n)     to each of four integers, the sum of the parts, >> n signed */
+/* clang-format on */
 
 #if defined(KMC_AVX2)
 #include "lanes_avx2.h"

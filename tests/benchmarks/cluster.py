@@ -13,12 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import KODAK, kodak, versions
+from common import KODAK, QUICK, kodak, some, versions
 from dask.distributed import Client, LocalCluster
 
 from kmc_format import batch
 
-TIMES = 10
+TIMES = 1 if QUICK else 10
 EMPTY = 2000  # tasks that do nothing
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder, "pictures")
         pictures.mkdir()
-        for path in KODAK.glob("*.png"):
+        for path in some(sorted(KODAK.glob("*.png"))):
             for n in range(TIMES):
                 shutil.copy(path, pictures / f"{path.stem}-{n}.png")
         count = len(list(pictures.iterdir()))

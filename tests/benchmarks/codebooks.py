@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import ICONS, alternate, geometric_mean, kodak, mosaic, versions
+from common import ICONS, PHOTOGRAPHS, alternate, geometric_mean, kodak, mosaic, some, versions
 from peers import BEST, DEFAULT, libimagequant, pillow
 from PIL import Image, ImageFilter
 from sklearn.cluster import KMeans
@@ -71,10 +71,10 @@ def photographs() -> None:
     print("Kodak-24: geometric mean of the MSE of KMC over that of others, and of the time:\n")
     print("| k |" + "".join(f" {name} | time |" for name in peers))
     print("|---" * (1 + 2 * len(peers)) + "|")
-    images = [kodak(n + 1) for n in range(24)]
+    images = [kodak(number) for number in PHOTOGRAPHS]
     kmc(images[0], 8)  # imports scikit-learn
     overall: dict[str, list[float]] = {name: [] for name in peers}
-    for k in (16, 32, 64, 256):
+    for k in some((16, 32, 64, 256)):
         errors: dict[str, list[float]] = {name: [] for name in peers}
         times: dict[str, list[float]] = {name: [] for name in peers}
         for image in images:
@@ -98,10 +98,10 @@ def oklab() -> None:
     print("Kodak-24: geometric mean of the mean CIEDE2000 over that of libimagequant at its best:\n")
     print('| k | `space="oklab"` | `space="srgb"` |\n|---|---|---|')
     overall = []
-    for k in (16, 32, 64, 256):
+    for k in some((16, 32, 64, 256)):
         rows = []
-        for n in range(24):
-            image = kodak(n + 1)
+        for number in PHOTOGRAPHS:
+            image = kodak(number)
             theirs = ciede2000(libimagequant(image, k), image)
             rows.append(
                 [ciede2000(kmc(image, k, space=space), image) / theirs for space in ("oklab", "srgb")]
@@ -133,7 +133,7 @@ def alpha() -> None:
     print("Icons at k = 8, as RGBA: MSE over black and white, `pngquant --speed 1 --nofs`:\n")
     print("| icon | colours | KMC | pngquant | ratio |\n|---|---|---|---|---|")
     ratios = []
-    for path in sorted(ICONS.glob("*.png")):
+    for path in some(sorted(ICONS.glob("*.png"))):
         with Image.open(path) as image:
             icon = image.convert("RGBA")
         colours = len(icon.getcolors(icon.width * icon.height))
@@ -201,7 +201,7 @@ def many() -> None:
     image = kodak(5)
     print("kodim05, 0.4 MP, 63,558 colours:\n")
     print("| k | seconds | against k = 256 | PSNR |\n|---|---|---|---|")
-    ks = (16, 256, 1024, 4096, 16_384, 63_000)
+    ks = some((16, 256, 1024, 4096, 16_384, 63_000))
     seconds = alternate(3, *(lambda k=k: kmc_format.quantize(image, k) for k in ks))
     for k, own in zip(ks, seconds, strict=True):
         print(f"| {k} | {own:.3f} | {own / seconds[1]:.2f} | {psnr(kmc(image, k), image):.2f} |")

@@ -14,7 +14,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import oxipng
-from common import IMAGES, saved
+from common import IMAGES, QUICK, saved
 from PIL import Image
 
 import kmc_format
@@ -37,10 +37,15 @@ MAX_K = 65_536
 def arguments(doc: str) -> argparse.ArgumentParser:
     """Return a parser of the command line that lets one choose sets and pictures."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sets = ["masks", "icons-16"] if QUICK else list(SETS)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=sets, metavar="SET", help=", ".join(SETS))
     parser.add_argument(
-        "--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET", help=", ".join(SETS)
+        "--first",
+        type=int,
+        default=1 if QUICK else None,
+        metavar="N",
+        help="only the first N pictures of each set",
     )
-    parser.add_argument("--first", type=int, metavar="N", help="only the first N pictures of each set")
     return parser
 
 

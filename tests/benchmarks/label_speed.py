@@ -1,11 +1,12 @@
-"""How fast labels are decoded and coded, what a second thread brings, and the memory of decoding.
+"""How fast labels are decoded and coded, what a second thread brings, memory, and what damage costs.
 
     python tests/benchmarks/label_speed.py [--tables TABLE ...] [--sets SET ...] [--first N]
 
 Decoding is `Image.open(...).load()` from memory, against JPEG XL of effort 9 and against Pillow's PNG of the
 same labels; coding is against writing that PNG, a yardstick for comparing versions. One thread, but for the
-table of threads. Speeds and ratios are geometric means over a set, of the best of several runs in turn.
-Needs `pip install '.[benchmark]'` and the shared images.
+table of threads. The table of damage has the time that forged labels take, in that of intact ones that hold
+noise, which are the slowest there are. Speeds and ratios are geometric means over a set, of the best of
+several runs in turn. Needs `pip install '.[benchmark]'` and the shared images.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from label_sets import EFFORTS, arguments, jpeg_xl, pictures, png
 from PIL import Image
 
 import kmc_format
-from kmc_format import Indexed
+from kmc_format import Indexed, _core
 
 RUNS = 5
 SMALL = 10**5  # of fewer pixels, a run is too short for so few of them
@@ -131,7 +132,41 @@ def memory(data: bytes, count: int) -> int:
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-TABLES = {"decoding": decoding, "coding": coding, "threads": threads}
+def damage(_: argparse.Namespace) -> None:
+    """Print what damaged labels take."""
+    size, k = 400, 40
+    rng = np.random.default_rng(0)
+    noisy = rng.integers(0, k, (size, size), np.uint16)
+    plain = np.repeat(np.repeat(rng.integers(0, k, (16, 16), np.uint16), 25, axis=0), 25, axis=1)
+    print("\nTime of damaged labels, in that of intact ones of noise:\n")
+    print("| coding | random bytes | cut off | backwards |\n|---|---|---|---|")
+    for coding, count in _core.OPTIONS.items():
+        for options in range(count):
+            coded = _labels_bytes(plain, k, coding, options)
+            random = rng.integers(0, 256, size * size // 2, np.uint8).tobytes()
+            streams = (_labels_bytes(noisy, k, coding, options), random, coded[:50], coded[::-1])
+            jobs = (partial(_decode, data, (size, size), k, coding, options) for data in streams)
+            intact, *damaged = alternate(RUNS, *jobs)
+            cells = (f"{seconds / intact:.2f}" for seconds in damaged)
+            print(f"| {coding}, {options} |", " | ".join(cells), "|", flush=True)
+
+
+def _colours(k: int) -> np.ndarray:
+    colours = np.zeros((k, 4), np.uint8)
+    colours[:, 0] = np.arange(k)
+    return colours
+
+
+def _labels_bytes(labels: np.ndarray, k: int, coding: int, options: int) -> bytes:
+    return _core.encode_labels(labels, _colours(k), coding, options, 64 + 16 * labels.size) or b""
+
+
+def _decode(data: bytes, shape: tuple[int, int], k: int, coding: int, options: int) -> str:
+    names = np.arange(k, dtype=np.uint16)
+    return _core.decode_labels(data, np.empty(shape, np.uint16), names, _colours(k), coding, options)
+
+
+TABLES = {"decoding": decoding, "coding": coding, "threads": threads, "damage": damage}
 
 
 def main() -> None:

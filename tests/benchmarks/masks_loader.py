@@ -21,7 +21,7 @@ from typing import NamedTuple
 import crackle
 import numpy as np
 import zstandard
-from common import alternate, versions
+from common import alternate, some, versions
 from label_sets import EFFORTS, Pixels, paths, pixels_of, png, webp
 from PIL import Image
 
@@ -113,7 +113,7 @@ def table(masks: list[Pixels]) -> None:
 
 def main() -> None:
     os.environ["KMC_THREADS"] = "1"
-    masks = [pixels_of(path) for path in paths("masks")]
+    masks = [pixels_of(path) for path in some(paths("masks"))]
     narrow = [mask for mask in masks if mask.itemsize == 1]
     print(f"All {len(masks)} masks:\n")
     table(masks)

@@ -18,7 +18,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from common import versions
+from common import QUICK, versions
 
 import kmc_format
 
@@ -28,6 +28,7 @@ t = time.perf_counter()
 import kmc_format
 print((time.perf_counter() - t) * 1000)
 """
+LOADS = (5, 10, 50, 100) if QUICK else (500, 1_000, 5_000, 10_000)
 START = "import site, time; t = time.perf_counter(); site.main(); print((time.perf_counter() - t) * 1000)"
 MEMORY = """
 import io, sys, gc
@@ -54,8 +55,9 @@ def everything():
     except OSError:
         pass
 
-for n in range(10_001):
-    if n in (500, 1_000, 5_000, 10_000):
+counts = [int(argument) for argument in sys.argv[2:]]
+for n in range(counts[-1] + 1):
+    if n in counts:
         print(f"{resident():.1f}")
     {"load": load, "everything": everything}[sys.argv[1]]()
 """
@@ -76,30 +78,36 @@ def start_times() -> dict[str, list[float]]:
         packages = Path(subprocess.check_output([python, "-c", PURELIB], text=True).strip())
         shutil.copytree(here / "kmc_format", packages / "kmc_format")
         (packages / "needs.pth").write_text(f"{here}\n", "utf-8")
-        for _ in range(5):
+        for _ in range(1 if QUICK else 5):
             for name, action in zip(times, ("disable", "enable"), strict=True):
                 subprocess.run(
                     [python, "-Im", "kmc_format.autoload", action], check=True, capture_output=True
                 )
-                times[name] += [measured(python, "-S", "-c", START)[0] for _ in range(10)]
+                times[name] += [measured(python, "-S", "-c", START)[0] for _ in range(2 if QUICK else 10)]
     return times
+
+
+def memory(what: str) -> list[float]:
+    """Return the resident megabytes after each number of loads."""
+    return measured(sys.executable, "-c", MEMORY, what, *map(str, LOADS))
 
 
 PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 
 def main() -> None:
-    imports = [measured(sys.executable, "-c", IMPORT)[0] for _ in range(25)]
+    imports = [measured(sys.executable, "-c", IMPORT)[0] for _ in range(2 if QUICK else 25)]
     print("| | median | least |\n|---|---|---|")
     print(f"| `import kmc_format`, ms | {statistics.median(imports):.1f} | {min(imports):.1f} |")
     starts = start_times()
     for name, values in starts.items():
         print(f"| start of Python {name}, ms | {statistics.median(values):.2f} | {min(values):.2f} |")
-    print("\n| resident MB after loads | 500 | 1,000 | 5,000 | 10,000 |\n|---|---|---|---|---|")
+    print("\n| resident MB after loads |", " | ".join(f"{count:,}" for count in LOADS), "|")
+    print("|---" * (1 + len(LOADS)) + "|")
     for name in ("load", "everything"):
         print(
             f"| {name} |",
-            " | ".join(f"{size:.1f}" for size in measured(sys.executable, "-c", MEMORY, name)),
+            " | ".join(f"{size:.1f}" for size in memory(name)),
             "|",
         )
     print(f"\n{versions('kmc-format', 'pillow', 'numpy')}")

@@ -13,14 +13,14 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from common import GRAPHICS, kodak, versions
+from common import GRAPHICS, kodak, some, versions
 from PIL import Image
 
 import kmc_format
 from kmc_format import metrics
 from kmc_format.explorer import Explorer
 
-COLOURS = (2, 4, 8, 9, 16, 24, 32, 33, 48, 64, 96, 128, 192, 255, 256)
+COLOURS = some((2, 4, 8, 9, 16, 24, 32, 33, 48, 64, 96, 128, 192, 255, 256))
 OPTIONS: tuple[dict[str, float], ...] = ({}, {"rdo": 10}, {"dither": 1})
 RUNS = 3
 

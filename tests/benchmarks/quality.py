@@ -19,7 +19,18 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
-from common import GRAPHICS, IMAGES, alternate, geometric_mean, kodak, saved, versions
+from common import (
+    GRAPHICS,
+    IMAGES,
+    PHOTOGRAPHS,
+    alternate,
+    geometric_mean,
+    kodak,
+    part,
+    saved,
+    some,
+    versions,
+)
 from PIL import Image
 
 from kmc_format.metrics import psnr, ssim
@@ -45,12 +56,12 @@ def opened(folder: Path) -> Iterator[tuple[str, Image.Image]]:
     for path in sorted(folder.glob("*.png")):
         with Image.open(path) as image:
             if not image.mode.startswith("I") and min(image.size) >= 7:
-                yield path.stem, plain(image)
+                yield path.stem, part(plain(image))
 
 
 def pictures(group: str) -> Iterator[tuple[str, Image.Image]]:
     if group == "Kodak":
-        yield from ((f"kodim{n:02}", kodak(n)) for n in range(1, 25))
+        yield from ((f"kodim{n:02}", kodak(n)) for n in PHOTOGRAPHS)
     elif group == "made":
         yield from made.pictures().items()
     else:
@@ -150,7 +161,7 @@ def main() -> None:
     parser.add_argument("--times", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="only every n-th picture of a set")
     given = parser.parse_args()
-    jobs = [(group, *one) for group in given.sets for one in list(pictures(group))[:: given.every]]
+    jobs = [(group, *one) for group in given.sets for one in some(pictures(group))[:: given.every]]
     with Pool() as pool:
         results = pool.map(measure, jobs, chunksize=1)
     if given.write:

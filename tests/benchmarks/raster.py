@@ -21,7 +21,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from common import versions
+from common import QUICK, versions
 from distributed import Client, LocalCluster
 
 import kmc_format
@@ -168,4 +168,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 4:
         print(json.dumps(measure(*arguments, Path(sys.argv[3]))))
     else:
-        main(*arguments, *(32768, 1)[len(arguments) :])
+        main(*arguments, *(2048 if QUICK else 32768, 1)[len(arguments) :])

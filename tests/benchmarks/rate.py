@@ -16,15 +16,16 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import Pool
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import oxipng
-from common import GRAPHICS, alternate, geometric_mean, kodak, saved, versions
+from common import GRAPHICS, PHOTOGRAPHS, QUICK, alternate, geometric_mean, kodak, part, saved, some, versions
 from PIL import Image
 
 from kmc_format.metrics import psnr, ssim
@@ -32,7 +33,8 @@ from kmc_format.metrics import psnr, ssim
 QUALITIES = (1, 4, 10, 18, 30, 40, 50, 60, 70, 75, 80, 85, 90, 93, 96, 98, 99)
 COLOURS = (8, 16, 32, 64, 128, 256)
 MOST_PSNR = 60.0
-PICTURE = Path(__file__).resolve().parents[2] / ".github" / "rate.png"
+ROOT = Path(__file__).resolve().parents[2]
+PICTURE = Path(tempfile.gettempdir(), "rate.png") if QUICK else ROOT / ".github" / "rate.png"
 
 
 class Point(NamedTuple):
@@ -98,10 +100,10 @@ CODERS: dict[str, tuple[Callable[[Image.Image, int], Point], tuple[int, ...]]] =
 
 def pictures(group: str) -> Iterator[Image.Image]:
     if group == "Kodak":
-        yield from (kodak(n) for n in range(1, 25))
-    for path in sorted(GRAPHICS.glob("*.png")) if group == "graphics" else []:
+        yield from (kodak(number) for number in PHOTOGRAPHS)
+    for path in some(sorted(GRAPHICS.glob("*.png"))) if group == "graphics" else []:
         with Image.open(path) as image:
-            yield image.convert("RGB")
+            yield part(image.convert("RGB"))
 
 
 def _points(job: tuple[str, Image.Image, str]) -> list[Point]:
@@ -181,7 +183,7 @@ def rdo() -> None:
     print("`rdo` at k = 64 against `rdo=0`, Kodak:\n")
     print("| rdo | bytes (geometric mean) | dB lost (mean) | dB lost, most |\n|---|---|---|---|")
     plain, _ = all_saved("KMC", k=64)
-    for value in (2, 5, 7, 10, 20, 40):
+    for value in some((2, 5, 7, 10, 20, 40)):
         points, _ = all_saved("KMC", k=64, rdo=value)
         lost = [one.psnr - other.psnr for one, other in zip(plain, points, strict=True)]
         ratio = geometric_mean(other.size / one.size for one, other in zip(plain, points, strict=True))
@@ -195,7 +197,7 @@ def quality() -> None:
         "| quality | SSIM | of JPEG | PSNR | of JPEG | bytes | of JPEG | k | time, plain save at k = 256: 1 |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    for value in (30, 50, 75, 90):
+    for value in some((30, 50, 75, 90)):
         own, numbers = all_saved("KMC", quality=value)
         other, _ = all_saved("JPEG", quality=value)
         cells = [f"{mean(points, 'ssim'):.4f}" for points in (own, other)]
@@ -210,7 +212,7 @@ def budget() -> None:
     print("`max_bytes`, Kodak:\n")
     print("| budget | file / budget, least | mean | PSNR | time, plain save at k = 256: 1 | most |")
     print("|---|---|---|---|---|---|")
-    for most in (10_000, 30_000, 60_000, 120_000):
+    for most in some((10_000, 30_000, 60_000, 120_000)):
         points, _ = all_saved("KMC", max_bytes=most)
         shares = [point.size / most for point in points]
         ratios = times_of(max_bytes=most)
@@ -221,62 +223,76 @@ def budget() -> None:
         )
 
 
+LOOKS = {  # colours of Okabe and Ito, which the colour-blind tell apart
+    "KMC": ("#D55E00", "-", "o"),
+    "pngquant, oxipng": ("#0072B2", "-", "s"),
+    "Pillow median cut, oxipng": ("#56B4E9", "-", "v"),
+    "pngquant, lossless WebP": ("#009E73", "-", "^"),
+    "JPEG": ("#000000", "--", "x"),
+    "WebP": ("#CC79A7", "--", "+"),
+    "AVIF": ("#999999", "--", "d"),
+}
+BITS = (0.1, 0.2, 0.5, 1, 2, 5)  # a pixel, which the axes name
+TITLES = {"Kodak": "24 Kodak photographs", "graphics": "6 graphics and screenshots"}
+
+
 def curves() -> None:
-    """Draw mean PSNR and SSIM over bits a pixel."""
+    """Draw mean PSNR and SSIM over bits a pixel, and print bytes at some of the PSNRs."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    # Okabe and Ito's colours, which the colour-blind tell apart
-    looks = {
-        "KMC": ("#D55E00", "-", "o"),
-        "pngquant, oxipng": ("#0072B2", "-", "s"),
-        "Pillow median cut, oxipng": ("#56B4E9", "-", "v"),
-        "pngquant, lossless WebP": ("#009E73", "-", "^"),
-        "JPEG": ("#000000", "--", "x"),
-        "WebP": ("#CC79A7", "--", "+"),
-        "AVIF": ("#999999", "--", "d"),
-    }
     figure, axes = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
-    for row, group in zip(axes, ("Kodak", "graphics"), strict=True):
-        pixels = sum(image.width * image.height for image in pictures(group))
-        for name, (colour, line, marker) in looks.items():
-            settings = list(zip(*curves_of(name, group), strict=True))
-            bits = [8 * sum(point.size for point in points) / pixels for points in settings]
-            for axis, value in zip(row, ("psnr", "ssim"), strict=True):
-                means = [mean(points, value) for points in settings]
-                width = 2.5 if name == "KMC" else 1.3
-                axis.plot(bits, means, line, color=colour, marker=marker, ms=4, lw=width, label=name)
-        for axis, label in zip(row, ("PSNR, dB", "SSIM"), strict=True):
-            axis.set(xscale="log", xlabel="bits a pixel", ylabel=f"mean {label}")
-            ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5) if tick < axis.get_xlim()[1]]
-            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axis.xaxis.set_minor_formatter("")
-            count = len(list(pictures(group)))
-            axis.set_title(
-                "24 Kodak photographs" if group == "Kodak" else f"{count} graphics and screenshots"
-            )
-            axis.grid(which="both", alpha=0.25)
-        row[1].set_ylim(0.7, 1.005)
+    for row, group in zip(axes, TITLES, strict=True):
+        for axis, value in zip(row, ("psnr", "ssim"), strict=True):
+            draw(axis, group, value)
+        row[0].set_ylabel("mean PSNR, dB")
+        row[1].set(ylabel="mean SSIM", ylim=(0.7, 1.005))
     axes[0, 0].legend(fontsize=8)
     figure.savefig(PICTURE, dpi=90)
     print(f"drew {PICTURE.name}\n")
-    for group in ("Kodak", "graphics"):
-        print(f"Mean bytes at the mean PSNR of {group}; interpolated:\n")
-        print("| PSNR | " + " | ".join(looks) + " |\n|---" * 1 + "|---" * len(looks) + "|")
-        for wanted in (28, 32, 36, 40, 44):
-            cells = []
-            for name in looks:
-                means = [
-                    Point(round(mean(points, "size")), mean(points, "psnr"), mean(points, "ssim"))
-                    for points in zip(*curves_of(name, group), strict=True)
-                ]
-                reached = min(means, key=lambda point: point.psnr).psnr <= wanted
-                size = size_at(means, wanted) if reached else math.inf
-                cells.append(f"{size:,.0f}" if size < math.inf else "")
-            print(f"| {wanted} | " + " | ".join(cells) + " |")
-        print()
+    for group in TITLES:
+        print_sizes(group)
+
+
+def draw(axis: Any, group: str, value: str) -> None:
+    """Draw a line for each coder."""
+    pixels = sum(image.width * image.height for image in pictures(group))
+    for name, (colour, line, marker) in LOOKS.items():
+        settings = list(zip(*curves_of(name, group), strict=True))
+        bits = [8 * sum(point.size for point in points) / pixels for points in settings]
+        means = [mean(points, value) for points in settings]
+        width = 2.5 if name == "KMC" else 1.3
+        axis.plot(bits, means, line, color=colour, marker=marker, ms=4, lw=width, label=name)
+    axis.set(xscale="log", xlabel="bits a pixel", title=TITLES[group])
+    # A logarithmic axis of little more than a decade labels its minor ticks, too, which overlap.
+    axis.xaxis.set_minor_formatter("")
+    least, most = axis.get_xlim()
+    ticks = [tick for tick in BITS if least < tick < most]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.grid(which="both", alpha=0.25)
+
+
+def print_sizes(group: str) -> None:
+    """Print what a PSNR takes in each format."""
+    print(f"Mean bytes at the mean PSNR of {group}; interpolated:\n")
+    print("| PSNR | " + " | ".join(LOOKS) + " |\n" + "|---" * (1 + len(LOOKS)) + "|")
+    for wanted in (28, 32, 36, 40, 44):
+        sizes = (mean_size_at(name, group, wanted) for name in LOOKS)
+        cells = (f"{size:,.0f}" if size < math.inf else "" for size in sizes)
+        print(f"| {wanted} | " + " | ".join(cells) + " |")
+    print()
+
+
+def mean_size_at(name: str, group: str, wanted: float) -> float:
+    """Return the mean bytes at a mean PSNR; infinite where no settings are below and above it."""
+    means = [
+        Point(round(mean(points, "size")), mean(points, "psnr"), mean(points, "ssim"))
+        for points in zip(*curves_of(name, group), strict=True)
+    ]
+    reached = min(means, key=lambda point: point.psnr).psnr <= wanted
+    return size_at(means, wanted) if reached else math.inf
 
 
 TABLES = {"pngquant": pngquant_table, "rdo": rdo, "quality": quality, "budget": budget, "curves": curves}

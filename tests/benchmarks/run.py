@@ -1,11 +1,15 @@
 """Run the benchmarks on the installed version, and write what they print to RESULTS.md beside this file.
 
     python tests/benchmarks/run.py [--cache FILE] [--into FILE] [BENCHMARK ...]
+    python tests/benchmarks/run.py --quick [BENCHMARK ...]
 
 Without names all of them run, which takes hours on a quiet machine. With names only those do; what others
 gave before is kept if it came from the same version, machine and Python. With a cache, the sizes of
-other formats' files are not found again. Needs `pip install '.[benchmark,dask,explore]'`, the shared images,
-and pngquant; a benchmark that fails is named in the end, and its part says how.
+other formats' files are not found again. `--quick` runs a little of each to see that all of it runs; what
+comes of it means nothing, and is printed instead of written.
+
+Needs `pip install '.[benchmark,dask,explore]'`, the shared images, and pngquant; a benchmark that fails is
+named in the end, and its part says how.
 """
 
 from __future__ import annotations
@@ -24,12 +28,14 @@ import kmc_format
 
 FOLDER = Path(__file__).resolve().parent
 BENCHMARKS = (
+    "against_png",
     "label_size",
     "label_speed",
     "masks_loader",
     "load_speed",
     "codebooks",
     "rate",
+    "quality",
     "preview",
     "overhead",
     "commands",
@@ -78,6 +84,10 @@ def run(name: str, arguments: list[str]) -> tuple[str, bool]:
     return f"## {name}\n\n{about}\n\n{done.stdout.strip()}\n\n{end}\n", not done.returncode
 
 
+def in_order(parts: dict[str, str]) -> list[str]:
+    return [parts[name] for name in BENCHMARKS if name in parts]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,19 +95,24 @@ def main() -> None:
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=", ".join(BENCHMARKS))
     parser.add_argument("--cache", type=Path, metavar="FILE", help="as for label_size.py")
     parser.add_argument("--into", type=Path, metavar="FILE", default=FOLDER / "RESULTS.md")
+    parser.add_argument("--quick", action="store_true", help="only see that they run")
     given = parser.parse_args()
     wanted = given.benchmarks or list(BENCHMARKS)
     if unknown := set(wanted) - set(BENCHMARKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}")
-    parts = kept(given.into)
+    parts = {} if given.quick else kept(given.into)
+    if given.quick:
+        os.environ["KMC_BENCHMARK_QUICK"] = "1"
     failed = []
     for name in wanted:
         print(name, file=sys.stderr, flush=True)
         cached = ["--cache", str(given.cache)] if given.cache and name == "label_size" else []
         parts[name], well = run(name, cached)
         failed += [] if well else [name]
-        ordered = [parts[known] for known in BENCHMARKS if known in parts]
-        given.into.write_text("\n".join([head(), *ordered]), "utf-8")
+        if given.quick:
+            print(parts[name], flush=True)
+        else:
+            given.into.write_text("\n".join([head(), *in_order(parts)]), "utf-8")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

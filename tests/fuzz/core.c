@@ -2,7 +2,8 @@
 
      clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Ikmc_format/_core \
          tests/fuzz/core.c $(ls kmc_format/_core/[!bm]*.c kmc_format/_core/machine.c) -o core-fuzzer
-     ./core-fuzzer -runs=100000 -max_len=600 -rss_limit_mb=1000
+     python -I tests/fuzz/seeds.py seeds
+     ./core-fuzzer -runs=100000 -max_len=3000 seeds
 
    The first bytes of an input say what the others are to be decoded as. What decodes is coded again, and has to
    come back; plain C and the best vectors have to agree on everything. */

@@ -10,6 +10,7 @@ tests/test_mutation.py checks it.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,15 +121,70 @@ def lattice(*steps: int) -> Any:
 
 
 def sparse(k: int, size: tuple[int, int], busy: int) -> Indexed:
-    """A large picture that is blank but for some pixels, so that tables are as large as they can be."""
+    """A large picture that is blank but for some pixels, so that tables are as large as they can be.
+
+    What comes first comes once more, so that it shows what tables have kept.
+    """
     rng = np.random.default_rng(k)
     width, height = size
     labels = np.zeros((height, width), np.uint16)
-    busy_rows = min(height, 1 + busy // 200)
-    patch = rng.integers(0, k, (busy_rows, busy // busy_rows))
-    labels[height - busy_rows :, 7 : 7 + patch.shape[1]] = np.where(rng.random(patch.shape) < 0.5, 0, patch)
-    labels[height - busy_rows :, 3 * width // 4] = k - 1
+    rows = min(height // 2, 1 + busy // 400)
+    patch = rng.integers(0, k, (rows, busy // rows // 2))
+    labels[height - 2 * rows :, 7 : 7 + patch.shape[1]] = np.tile(
+        np.where(rng.random(patch.shape) < 0.5, 0, patch), (2, 1)
+    )
+    labels[height - 2 * rows :, 3 * width // 4] = k - 1
     return Indexed(regular_codebook(RGB, k), labels)
+
+
+def rectangles(k: int, size: tuple[int, int]) -> Indexed:
+    """Plain areas of many labels and sizes."""
+    rng = np.random.default_rng(k)
+    labels = np.zeros(size[::-1], int)
+    for _ in range(size[0] * size[1] // 20):
+        x, y, width, height = rng.integers(0, size[0]), rng.integers(0, size[1]), *rng.integers(2, 20, 2)
+        labels[y : y + height // 3, x : x + width] = rng.integers(0, k)
+    labels[-1, -1] = k - 1
+    return Indexed(regular_codebook(RGB, k), labels)
+
+
+def diagonals(k: int, size: tuple[int, int]) -> Indexed:
+    """What can be foretold but never is the same as a neighbour drives weights and logits to their limits."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    return Indexed(regular_codebook(RGB, k), (x // 2 + y) % k)
+
+
+def chance(k: int, size: tuple[int, int]) -> Indexed:
+    rng = np.random.default_rng(0)
+    return Indexed(regular_codebook(RGB, k), rng.integers(0, k, size[::-1]))
+
+
+def texture(k: int, size: tuple[int, int]) -> Indexed:
+    """A pattern that comes again and again, with noise."""
+    rng = np.random.default_rng(k)
+    pattern = np.tile(rng.integers(0, k, (16, 16)), (size[1] // 16, size[0] // 16))
+    labels = np.where(rng.random(pattern.shape) < 0.04, rng.integers(0, k, pattern.shape), pattern)
+    labels[0, 0] = k - 1
+    return Indexed(regular_codebook(RGB, k), labels)
+
+
+def edges(k: int, size: tuple[int, int], margin: int = 0) -> Indexed:
+    """A plain area of label 0, whose right edge goes back and forth between a few places."""
+    rng = np.random.default_rng(0)
+    width, height = size
+    places = rng.choice([width // 2 - 1, width // 2, 3 * width // 4], height)
+    labels = (np.arange(width) >= places[:, None]) * rng.integers(1, k, (height, 1))
+    labels[:, :margin] = rng.integers(1, k, (height, 1))
+    return Indexed(regular_codebook(RGB, k), labels)
+
+
+def marks(size: tuple[int, int]) -> Indexed:
+    """Wide rows, each blank but for a pixel, with lengths between them that are told apart, or no more."""
+    width, height = size
+    labels = np.zeros((height, width), int)
+    places = np.random.default_rng(0).choice([6 * width // 11, 8 * width // 11, 21 * width // 22], height)
+    labels[np.arange(height), places + np.arange(height) % 3] = 1
+    return Indexed(regular_codebook(RGB, 2), labels)
 
 
 def noise(k: int) -> Indexed:
@@ -161,6 +217,51 @@ def in_codings(name: str, indexed: Indexed, codings: list[tuple[int, int]]) -> I
         yield f"{name}--{NAMES[coding]}{options}", coded(indexed, coding, options)
 
 
+def unlikely(size: tuple[int, int], coding: int, options: int) -> bytes:
+    """Bytes by chance as labels, as many as are needed: no writer says these things so."""
+    packed = file_of(Indexed(regular_codebook(RGB, 16), areas(16, size)), effort=0)
+    head = packed[: codec.read_header(Reader(io.BytesIO(packed))).front.start]
+    stream = np.random.default_rng(0).bytes(size[0] * size[1])
+    for length in range(len(stream), 0, -1):
+        data = head + container.pack_chunk(coding, bytes([options]) + stream[:length])
+        with contextlib.suppress(kmc_format.KMCError):
+            kmc_format.decode(data)
+            return data
+    raise AssertionError("no stream is valid")
+
+
+def with_codebook(mode: str, k: int, coded_codebook: bytes) -> bytes:
+    """Code a picture of one pixel, with a modelled codebook, though a raw one may be shorter."""
+    number = next(n for n, kind in enumerate(KINDS) if kind.mode == mode)
+    grid = container.Grid(1, 1, 1, 1)
+    front = container.Front(grid, k, number, codec.CODEBOOK_MODELLED, coded_codebook)
+    return container.pack_header(front) + container.pack_chunk(codec.LABELS_PACKED, bytes(1 + (k > 256)))
+
+
+def modelled(codebook: Any) -> bytes:
+    return _core.encode_codebook(codec._words(codebook).astype(np.uint32), 8 * codebook.itemsize)
+
+
+def codebooks() -> Iterator[tuple[str, bytes]]:
+    """Codebooks that reach the ends of what is looked through, of numbers, and of the range of a code."""
+    rng = np.random.default_rng(0)
+    codebook = np.append(codebook_of(KINDS[8], 40), np.arange(20, dtype=np.int32)[:, None], axis=0)
+    yield "I-1-k60-random--modelled", with_codebook("I", 60, modelled(codebook))
+    for period in (64, 65):  # entries are like those 64 or 65 before
+        codebook = rng.integers(0, 256, (200, 3), np.uint8)
+        codebook[:, 0] = 3 * np.resize(rng.permutation(period), 200)
+        yield f"RGB-3-k200-like-{period}--modelled", with_codebook("RGB", 200, modelled(codebook))
+    for period in (128, 129):  # steps are those 128 or 129 before
+        steps = np.resize(rng.integers(0, 256, (period, 3)), (300, 3))
+        codebook = steps.cumsum(axis=0).astype(np.uint8)
+        yield f"RGB-3-k300-repeats-{period}--modelled", with_codebook("RGB", 300, modelled(codebook))
+    down = 100 - np.arange(60, dtype=np.uint8)[:, None].repeat(2, axis=1)
+    yield "LA-2-k60-down--modelled", with_codebook("LA", 60, modelled(down))
+    # The first bit's bound, so that all bits after it are 1, and a number is -2^32; all bits are 0.
+    yield "I-1-k3-bound--modelled", with_codebook("I", 3, bytes.fromhex("7FFFFFFFFFFF80"))
+    yield "I-1-k3-highest--modelled", with_codebook("I", 3, bytes.fromhex("FFFFFFFFFFFFFFFE"))
+
+
 def kinds() -> Iterator[tuple[str, bytes]]:
     """All pixel formats, with codebooks of either coding."""
     for kind in KINDS:
@@ -182,6 +283,11 @@ def containers() -> Iterator[tuple[str, bytes]]:
     for k in (2, 3, 16, 200, 300):
         yield f"k{k}-areas--packed", file_of(picture(RGB, k), effort=0)
         yield f"k{k}-noise--packed", file_of(noise(k))
+    yield "k2-9x3--packed", file_of(picture(RGB, 2, (9, 3)), effort=0)
+    # Deflate finds some labels of a row again 120 rows, 30,000 bytes, below.
+    far = np.zeros((460, 250), np.uint8)
+    far[::8, :6] = np.resize(np.random.default_rng(0).integers(0, 256, (15, 6)), (58, 6))
+    yield "k256-far--packed", file_of(Indexed(regular_codebook(RGB, 256), far), effort=0)
     profile = b"profile" * 40  # which is deflated, unlike the others
     metadata = codec.Metadata(icc_profile=profile, exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
     yield "k9-tiles--default", file_of(picture(RGB, 9, (29, 23)), tile=(8, 10))
@@ -219,29 +325,41 @@ def drawn() -> Iterator[tuple[str, bytes]]:
     yield from in_codings("pixel-art-k16", sample("pixel-art", (0, 0, 100, 80), 16), DRAWN)
 
 
+def limits() -> Iterator[tuple[str, bytes]]:
+    """What counts, weights and sums may be at most."""
+    yield from in_codings("diagonals-k256", diagonals(256, (64, 48)), PHOTOGRAPHIC[1:])
+    yield from in_codings("rectangles-k1500", rectangles(1500, (170, 120)), [DRAWN[0]])
+    yield from in_codings("texture-k200", texture(200, (96, 80)), [DRAWN[6]])
+    yield from in_codings("chance-k32-32x32", chance(32, (32, 32)), [DRAWN[4]])
+    yield from in_codings("chance-k32-64x48", chance(32, (64, 48)), PHOTOGRAPHIC[1:])
+    for options in (1, 5):
+        yield f"unlikely-k16-{options}--drawn{options}", unlikely((16, 16), _core.DRAWN, options)
+    yield from in_codings("edges-k3", edges(3, (40, 60)), [DRAWN[2], DRAWN[6]])
+    yield from in_codings("edges-margin-k3", edges(3, (40, 150), 2), [DRAWN[2], DRAWN[6]])
+
+
 def large() -> Iterator[tuple[str, bytes]]:
     """What only shows where there are many pixels, or long rows."""
     yield from in_codings("blank-k9", sparse(9, (2048, 2048), 6000), [DRAWN[2], DRAWN[6]])
+    yield from in_codings("few-k9", sparse(9, (256, 160), 1500), [DRAWN[0], DRAWN[2], DRAWN[6]])
+    yield from in_codings("marks-k2", marks((110_000, 12)), [DRAWN[0], DRAWN[7]])
     yield from in_codings("wide-k3", sparse(3, (140_000, 3), 100), [DRAWN[1], DRAWN[7]])
 
 
 def photographic() -> Iterator[tuple[str, bytes]]:
     for k in (5, 8, 20, 60, 256):
-        crop = sample("photograph", (200, 100, 264, 148), k)
+        crop = sample("photograph", (260, 220, 324, 268), k)
         yield from in_codings(f"photograph-k{k}", crop, PHOTOGRAPHIC)
+    many = sample("photograph", (260, 220, 308, 260), 0, lattice(12, 10, 8))
+    yield from in_codings("photograph-k960", many, PHOTOGRAPHIC)
+    yield from in_codings("flat-k9", sparse(9, (64, 64), 40), PHOTOGRAPHIC)
     for steps in ((9, 9, 7), (19, 18, 15), (35, 35, 33)):
-        crop = sample("photograph", (200, 100, 240, 130), 0, lattice(*steps))
+        crop = sample("photograph", (260, 220, 300, 250), 0, lattice(*steps))
         yield from in_codings(f"photograph-k{crop.k}", crop, [*PHOTOGRAPHIC, DRAWN[3], DRAWN[4]])
 
 
-PARTS: list[Callable[[], Iterator[tuple[str, bytes]]]] = [
-    kinds,
-    containers,
-    shapes,
-    drawn,
-    photographic,
-    large,
-]
+PARTS: list[Callable[[], Iterator[tuple[str, bytes]]]]
+PARTS = [kinds, codebooks, containers, shapes, drawn, photographic, limits, large]
 
 
 def save_reference(data: bytes, path: Path) -> None:
