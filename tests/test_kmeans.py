@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn.cluster import KMeans
 from support import mostly_slow, smooth
 
-from kmc_format import colours, tally
-from kmc_format.kmeans import quantize
+from kmc_format import colours, kmeans, quantize, tally
+from kmc_format.options import SaveOptions
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 ARRAYS = st.one_of(
@@ -144,7 +144,7 @@ def test_one_colour_and_heavy_counts():
 
 
 def test_a_palette_has_at_most_256_entries():
-    picture = quantize(np.asarray(smooth()), 1000, palette=True)
+    picture = kmeans.quantize(np.asarray(smooth()), SaveOptions(k=1000), palette=True)
     assert (picture.mode, picture.k) == ("P", 256)
 
 
@@ -160,12 +160,12 @@ def test_the_seed_matters_and_repeats():
         ({"k": 0}, ValueError, "k must be from 1 to 65536, not 0"),
         ({"k": 65537}, ValueError, "k must be from 1 to 65536, not 65537"),
         ({"k": -3}, ValueError, "k must be from 1 to 65536"),
-        ({"k": 3.5}, TypeError, "k must be an int, not 3.5"),
-        ({"k": "8"}, TypeError, "k must be an int, not '8'"),
-        ({"k": True}, TypeError, "k must be an int, not True"),
+        ({"k": 3.5}, TypeError, "k must be an int from 1 to 65536, not 3.5"),
+        ({"k": "8"}, TypeError, "k must be an int from 1 to 65536, not '8'"),
+        ({"k": True}, TypeError, "k must be an int from 1 to 65536, not True"),
         ({"random_state": -1}, ValueError, "random_state must be from 0"),
         ({"random_state": 2**32}, ValueError, "random_state must be from 0"),
-        ({"random_state": None}, TypeError, "random_state must be an int"),
+        ({"random_state": 1.5}, TypeError, "random_state must be an int"),
         ({"random_state": "x"}, TypeError, "random_state must be an int"),
     ],
 )

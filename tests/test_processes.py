@@ -52,7 +52,6 @@ print(*set(sys.modules) - before)
         "container",
         "errors",
         "indexed",
-        "options",
         "registration",
         "waiting",
         "_core",
