@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 from . import codec
+from .codebook import with_alpha
 from .codec import Header
 from .container import Box, Reader
 from .errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
@@ -300,9 +301,7 @@ def quantize(
     if not isinstance(picture, Image.Image):
         return saving.index_pixels(convert.array_of(picture), asked)[0]
     indexed, found = saving.index_image(picture, asked)
-    return Indexed(
-        codec.with_alpha(indexed.codebook, found.get("transparency")), indexed.labels, indexed.mode
-    )
+    return Indexed(with_alpha(indexed.codebook, found.get("transparency")), indexed.labels, indexed.mode)
 
 
 def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> explorer.Explorer:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Unpack
 
 from PIL import Image
 
-from . import codec, convert, parallel, training, workers
+from . import convert, parallel, training, workers
 from .conversions import Conversion, Paths, find_files, format_of, image_suffixes, plan
 from .conversions import Record as Record
 from .conversions import table as table
@@ -36,6 +36,7 @@ from .raster_reading import open_array as open_array
 from .rasters import save_array as save_array
 from .remote import is_remote, readable
 from .tally import Tally
+from .threads import check_threads
 
 # Images whose colours are counted as one task: so few that all processes have some, and so many that tallies
 # are seldom sent from one process to another.
@@ -133,7 +134,7 @@ def each_encoded(
 ) -> Batch:
     """Do as `encode_each` does, with options that are checked."""
     client = _cluster(client, jobs)
-    jobs = codec.check_threads(jobs)
+    jobs = check_threads(jobs)
     conversions = plan(sources, output, ".kmc", image_suffixes(), recursive)
     threads = max(jobs // max(len(conversions), 1), 1) if client is None else 1
     marked = replace(
@@ -198,7 +199,7 @@ def decode_each(
 ) -> Batch:
     """Check and plan what `decode` does; it is done when the result is iterated over, record by record."""
     client = _cluster(client, jobs)
-    jobs = codec.check_threads(jobs)
+    jobs = check_threads(jobs)
     suffix = f".{format.lower().lstrip('.')}"
     format_of(suffix)
     if output is not None and Path(output).suffix.lower() in Image.registered_extensions():
@@ -281,7 +282,7 @@ def trained_codebook(
 ) -> Array:
     """Do as `train_codebook` does, with options that are checked."""
     client = _cluster(client, jobs)
-    jobs = codec.check_threads(jobs)
+    jobs = check_threads(jobs)
     files = _files(sources, image_suffixes() | {".kmc"}, recursive)
     counted = _count_all(files, jobs, any_size, client)
     if counted.errors:

@@ -52,6 +52,11 @@ class Box(NamedTuple):
     right: int
     lower: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, as arrays have them."""
+        return self.lower - self.upper, self.right - self.left
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -9,8 +9,9 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageColor
 
-from . import codec
+from .codebook import with_alpha
 from .indexed import Array, Indexed
+from .metadata import check_transparency
 from .pixels import distinct_colours
 
 # What a mode is stored as; modes that are not named here are stored as they are.
@@ -80,7 +81,7 @@ def codebook_of(source: object) -> Array:
     transparency = source.info.get("transparency")
     image = in_stored_mode(source, transparency)
     if image.mode == "P":
-        return codec.with_alpha(palette_entries(image, np.flatnonzero(image.histogram())), transparency)
+        return with_alpha(palette_entries(image, np.flatnonzero(image.histogram())), transparency)
     return distinct_colours(pixels_of(source))
 
 
@@ -104,7 +105,7 @@ def check_size(im: Image.Image) -> None:
 def in_stored_mode(im: Image.Image, transparency: object) -> Image.Image:
     """Convert a mode that KMC has not, and a transparent colour of one that has no alpha."""
     if im.mode == "P" and transparency is not None:
-        codec.check_transparency(transparency)
+        check_transparency(transparency)
     if im.mode == "LAB":
         return _lab_to_rgb(im)
     if im.mode in _STORED_AS:

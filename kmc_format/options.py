@@ -19,6 +19,8 @@ from PIL import Image
 from . import codec, values
 from .exif import exif_bytes
 from .indexed import MAX_K, Array, Indexed
+from .labels import MAX_EFFORT
+from .metadata import MAX_RDO, Metadata
 
 Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
 Codebook = Array | Image.Image | Indexed | str | PathLike[str] | Sequence[Colour]
@@ -131,7 +133,7 @@ class SaveOptions:
     )
     rdo: float = _option(
         0.0,
-        values.Number(float, 0, codec.MAX_RDO),
+        values.Number(float, 0, MAX_RDO),
         "float",
         "Squared error that one bit of the file may save.",
         excludes={name: f"{name} picks rdo" for name in ("quality", "max_bytes")},
@@ -150,7 +152,7 @@ class SaveOptions:
     )
     effort: int = _option(
         1,
-        values.Number(int, 0, codec.MAX_EFFORT, f"from 0 (fastest) to {codec.MAX_EFFORT} (smallest)"),
+        values.Number(int, 0, MAX_EFFORT, f"from 0 (fastest) to {MAX_EFFORT} (smallest)"),
         "int",
         "Label coding: 0 fast, 1 balanced, 2 small.",
     )
@@ -217,7 +219,7 @@ class SaveOptions:
         return codec.layout(size, self.effort, self.tile, self.threads)
 
     @property
-    def metadata(self) -> codec.Metadata:
+    def metadata(self) -> Metadata:
         """The metadata that a file is to hold."""
         found = {
             "icc_profile": self.icc_profile,
@@ -226,7 +228,7 @@ class SaveOptions:
             "dpi": self.dpi,
             "options": self.mark,
         }
-        return cast(codec.Metadata, {name: value for name, value in found.items() if value})
+        return cast(Metadata, {name: value for name, value in found.items() if value})
 
     @property
     def weighed(self) -> dict[str, float]:

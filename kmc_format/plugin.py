@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from . import codec, container
+from .codebook import with_alpha
 from .container import Reader
 from .errors import KMCError
 from .indexed import Array, Indexed
@@ -44,7 +45,7 @@ class KMCImageFile(ImageFile.ImageFile):
         """The codebook in the file, shape (k, channels); None once the pixels are loaded, and may change."""
         if self._header is None or not self.tile:
             return None
-        return codec.with_alpha(self._header.codebook, self._header.metadata.get("transparency"))
+        return with_alpha(self._header.codebook, self._header.metadata.get("transparency"))
 
     def _open(self) -> None:
         assert self.fp is not None

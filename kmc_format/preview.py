@@ -15,7 +15,9 @@ import numpy as np
 from . import codec, convert, kmeans, metrics, quick_codebooks, rate, tally, tasks
 from .container import Box, Grid
 from .indexed import Array, Indexed
+from .labels import estimate_labels
 from .options import DEFAULTS, SaveOptions
+from .threads import check_threads, map_tiles
 
 MOST_K = 256  # colours; the slider ends there
 
@@ -92,7 +94,7 @@ class Preview:
                 counted = _histogram(whole)
         self.weighable = task.kind.dtype != "int32"
         height, width = self._histogram.numbers.shape
-        self._threads = codec.check_threads(None)
+        self._threads = check_threads(None)
         self._bands = Grid(width, height, width, -(-height // min(self._threads, _MOST_BANDS)))
         self._task = task
         self._codebooks = quick_codebooks.Codebooks(task, counted.tally)
@@ -133,7 +135,7 @@ class Preview:
         """Return how many bytes a file has: exactly, or about where coding would take too long."""
         if self._histogram.numbers.size < _THREAD_PIXELS or indexed.k <= _QUICK_K:
             return self._exactly(indexed)
-        return codec.estimate_labels(indexed, DEFAULTS.effort, self._threads) + self._front(indexed)
+        return estimate_labels(indexed, DEFAULTS.effort, self._threads) + self._front(indexed)
 
     def _exactly(self, indexed: Indexed) -> int:
         return len(codec.encode(indexed, DEFAULTS.layout(indexed.size)))
@@ -151,7 +153,7 @@ class Preview:
             band = self._histogram._replace(numbers=self._histogram.numbers[box.upper : box.lower])
             return kmeans.label(self._task, band, entries, kept, strength).labels
 
-        labels = codec.map_tiles(label, self._bands, self._bands, self._threads, _THREAD_PIXELS)
+        labels = map_tiles(label, self._bands, self._bands, self._threads, _THREAD_PIXELS)
         return Indexed(entries, np.concatenate(labels), self._task.kind.mode)
 
 

@@ -39,10 +39,12 @@ from .container import Grid
 from .extras import needed
 from .files import naming
 from .indexed import Array
+from .metadata import pack_metadata
 from .options import OPTIONS, MoreOptions, SaveOptions, check_names
 from .pixels import kind_of
 from .remote import whole
 from .tally import Tally
+from .threads import check_threads
 
 if TYPE_CHECKING:
     import dask.array
@@ -129,7 +131,7 @@ def save_array(
     size = source.shape[1], source.shape[0]
     grid, effort, _ = asked.layout(size)
     task = tasks.plan(kind, asked)
-    metadata = codec.pack_metadata(asked.metadata, task.kind.mode)
+    metadata = pack_metadata(asked.metadata, task.kind.mode)
     with _computing(client) as (compute, threads), whole(os.fspath(path)) as file:
         if not file.seekable():
             raise UnsupportedOperation(
@@ -297,7 +299,7 @@ def _computing(client: distributed.Client | str | None) -> Iterator[tuple[Comput
     """Return a function that computes where that is wanted, and how many threads are there."""
     with workers.reached(client) as connected:
         if connected is None:
-            yield _compute_here, codec.check_threads(None)
+            yield _compute_here, check_threads(None)
         else:
             yield functools.partial(_compute_on, connected), workers.cores(connected)
 

@@ -17,10 +17,12 @@ import numpy as np
 from PIL import Image
 
 from . import codec, container, convert, kmeans, metrics, saving
+from .codebook import with_alpha
 from .colours import common_channels, widen
 from .container import Reader
 from .indexed import Array, Indexed
 from .likeness import percentage
+from .metadata import BYTES, stored_bytes
 from .options import GivenOptions, SaveOptions, check_names
 from .pixels import distinct_colours
 from .remote import located
@@ -78,12 +80,12 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
     parts = {"codebook": len(header.front.codebook), "labels": labels}
     for name in ("icc_profile", "exif", "xmp"):
         if metadata.pop(name, None) is not None:
-            parts[name] = len(codec.stored_bytes(header.front.chunks[codec.BYTES[name]])[1])
+            parts[name] = len(stored_bytes(header.front.chunks[BYTES[name]])[1])
     if header.tiles > 1:
         parts["index"] = 4 * header.tiles
     parts["frame"] = size - sum(parts.values())  # signature, sizes and checksums
     metadata.pop("transparency", None)
-    entries = codec.with_alpha(header.codebook, header.metadata.get("transparency"))
+    entries = with_alpha(header.codebook, header.metadata.get("transparency"))
     return {
         "path": str(path),
         "bytes": size,

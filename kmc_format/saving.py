@@ -10,12 +10,14 @@ import numpy as np
 from PIL import Image
 
 from . import codec, kmeans, rate, tasks
-from .codec import Metadata
+from .codebook import with_alpha
 from .convert import array_of, check_size, in_stored_mode, palette_colours, palette_entries
 from .indexed import MAX_K, Array, Indexed
 from .likeness import looks_like_labels, percentage
+from .metadata import Metadata
 from .options import DEFAULT_K, SaveOptions
 from .pixels import kind_of
+from .search import Size
 
 _OTHER_PROFILES = {"CMYK", "LAB"}  # modes whose colour profile would be wrong for RGB
 
@@ -86,7 +88,7 @@ def _index_palette(
     entries = palette_entries(im, used)
     # `in_stored_mode` has checked the transparency.
     own = cast(Metadata, {} if transparency is None else {"transparency": transparency})
-    seen = codec.with_alpha(entries, own.get("transparency"))
+    seen = with_alpha(entries, own.get("transparency"))
     k = DEFAULT_K if options.k is None else options.k
     missing = tasks.missing_colours(seen, options.keep, k)
     if len(used) + len(missing) > k:
@@ -102,7 +104,7 @@ def _index_palette(
 
 def _weigh_palette(indexed: Indexed, own: Metadata, options: SaveOptions) -> tuple[Indexed, Metadata]:
     """Choose other labels of a palette image, by error and bytes."""
-    seen = codec.with_alpha(indexed.codebook, own.get("transparency"))
+    seen = with_alpha(indexed.codebook, own.get("transparency"))
     if options.k is None and looks_like_labels(indexed.labels, seen):
         raise ValueError(
             f"{next(iter(options.weighed))} is for colours; this palette image looks like labels: give k too"
@@ -134,7 +136,7 @@ def _warn_of_labels(pixels: Array, indexed: Indexed, name: str) -> None:
         )
 
 
-def _file_size(options: SaveOptions, own: Metadata) -> rate.Size:
+def _file_size(options: SaveOptions, own: Metadata) -> Size:
     """Return a function that tells how long the file of a picture would be."""
     return lambda picture, rdo: len(
         _encode(picture, options, options.layout(picture.size), _with_rdo(own, rdo))

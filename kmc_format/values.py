@@ -9,11 +9,13 @@ from typing import Any, NamedTuple, SupportsFloat
 
 from PIL import Image
 
-from . import codec, container
+from . import container
 from .colours import SPACES
 from .convert import codebook_of, colour_numbers
 from .exif import exif_bytes
 from .indexed import Array, as_int
+from .metadata import check_dpi
+from .threads import check_threads
 
 
 class Number(NamedTuple):
@@ -98,7 +100,7 @@ def metadata(name: str, value: Any) -> bytes:
 
 def threads(_: str, threads: Any) -> int:
     """Return a number of threads."""
-    return codec.check_threads(threads)
+    return check_threads(threads)
 
 
 def exif(name: str, exif: Any) -> bytes:
@@ -116,4 +118,4 @@ def dpi(_: str, dpi: Any) -> tuple[()] | tuple[float, float]:
     numbers = isinstance(dpi, (tuple, list)) and all(isinstance(value, Real) for value in dpi)
     if numbers and all(value == 0 or not math.isfinite(value) for value in dpi):
         return ()
-    return codec.check_dpi(dpi)
+    return check_dpi(dpi)

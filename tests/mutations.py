@@ -24,6 +24,7 @@ from support import GOLDEN, ROOT
 import kmc_format
 from kmc_format import _core, codec, container
 from kmc_format.indexed import KINDS
+from kmc_format.labels import LABELS_PACKED
 
 CONTAINER = ("FORMATS", "read_kmc", "varint", "check")
 TILES = ("packed", "drawn", "photographic")
@@ -350,7 +351,7 @@ def pieces_of(path: Path) -> Iterator[Piece]:
 
 
 def cost_of_labels(tile: container.Tile, pixels: int) -> float:
-    if tile.coding == codec.LABELS_PACKED:
+    if tile.coding == LABELS_PACKED:
         return 0.0
     if tile.coding == _core.DRAWN:
         return min(5e-5 * pixels, 1e-3 * len(tile.payload))

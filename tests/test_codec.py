@@ -12,6 +12,7 @@ from support import coded, indexed_pictures, resealed, smooth
 import kmc_format
 from kmc_format import Indexed, KMCError, codec, container
 from kmc_format.container import Reader
+from kmc_format.metadata import Metadata
 
 tiles = st.one_of(st.none(), st.integers(1, 25), st.tuples(st.integers(1, 25), st.integers(1, 25)))
 
@@ -48,7 +49,7 @@ def one_of_each():
     rng = np.random.default_rng(3)
     codebook = rng.integers(0, 256, (6, 3), dtype=np.uint8)
     picture = Indexed(codebook, rng.integers(0, 6, (9, 13)), "P")
-    everything = codec.Metadata(icc_profile=b"icc", exif=b"exif", xmp=b"xmp", dpi=(72, 300.5), transparency=2)
+    everything = Metadata(icc_profile=b"icc", exif=b"exif", xmp=b"xmp", dpi=(72, 300.5), transparency=2)
     return picture, everything, coded(picture, tile=5, metadata=everything)
 
 

@@ -10,6 +10,8 @@ from support import GOLDEN, ROOT
 
 import kmc_format
 from kmc_format import _core, codec, container, indexed
+from kmc_format.codebook import CODEBOOK_MODELLED, CODEBOOK_RAW
+from kmc_format.labels import LABELS_PACKED
 
 SPECIFICATION = (ROOT / "kmc_format" / "FORMAT.md").read_text("utf-8")
 FILES = sorted(GOLDEN.glob("*.kmc"))
@@ -55,11 +57,11 @@ def test_pixel_formats():
 
 def test_codings():
     assert [row[:2] for row in rows("Codebook")] == [
-        [str(codec.CODEBOOK_RAW), "raw"],
-        [str(codec.CODEBOOK_MODELLED), "modelled"],
+        [str(CODEBOOK_RAW), "raw"],
+        [str(CODEBOOK_MODELLED), "modelled"],
     ]
     assert rows("Labels") == [
-        [str(codec.LABELS_PACKED), "packed"],
+        [str(LABELS_PACKED), "packed"],
         [str(_core.DRAWN), "drawn"],
         [str(_core.PHOTOGRAPHIC), "photographic"],
     ]

@@ -12,6 +12,8 @@ from support import SAMPLES, SHARED, coded, indexed_pictures
 
 import kmc_format
 from kmc_format import Indexed, KMCError, _core, codec, container
+from kmc_format.codebook import encode_codebook
+from kmc_format.labels import LABELS_PACKED
 
 CODINGS = [(coding, options) for coding, count in _core.OPTIONS.items() for options in range(count)]
 # On both sides of every change in the codings.
@@ -167,7 +169,7 @@ def test_efforts_pay():
 def test_noise_is_packed():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     data = kmc_format.encode(noise, effort=2)
-    assert coding_of(data) == {codec.LABELS_PACKED}
+    assert coding_of(data) == {LABELS_PACKED}
     assert len(data) <= 64 * 64 + 256 + 32
 
 
@@ -260,10 +262,10 @@ def test_codebooks_are_small():
     for path in sorted((SHARED / "icons").glob("*.png")):
         with Image.open(path) as image:
             codebook = kmc_format.quantize(np.asarray(image.convert("RGBA")), 65_536).codebook
-        icons += len(codec._encode_codebook(codebook)[1])
+        icons += len(encode_codebook(codebook)[1])
         raw += codebook.nbytes
     assert icons <= 0.40 * raw
     for number in (1, 5, 23):
         with Image.open(SHARED / "kodak" / f"kodim{number:02d}.png") as image:
             codebook = kmc_format.quantize(np.asarray(image), 256).codebook
-        assert len(codec._encode_codebook(codebook)[1]) <= 0.75 * codebook.nbytes
+        assert len(encode_codebook(codebook)[1]) <= 0.75 * codebook.nbytes

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support import GOLDEN, HOSTILE
 
 import kmc_format
-from kmc_format import KMCError, _core, codec
+from kmc_format import KMCError, _core
+from kmc_format.labels import coding_order
 
 PATHS = range(3)
 CODINGS = [(coding, options) for coding, count in _core.OPTIONS.items() for options in range(count)]
@@ -66,7 +67,7 @@ def test_files_are_decoded_alike(path):
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*--drawn0.kmc")), ids=lambda path: path.stem)
 def test_golden_pictures_are_coded_alike(path):
     picture = kmc_format.decode(path)
-    order = codec.coding_order(picture.codebook)
+    order = coding_order(picture.codebook)
     numbers = order.numbers.take(picture.labels)
     plain, *others = by_all_paths(lambda: encode(numbers, order.colours))
     assert others == [plain] * len(others)

@@ -10,7 +10,9 @@ from PIL import Image
 from support import SAMPLES, SHARED, coded, load, mostly_slow, save, smooth
 
 import kmc_format
-from kmc_format import Indexed, _core, codec, metrics, rate
+from kmc_format import Indexed, _core, metrics, rate
+from kmc_format.codebook import encode_codebook
+from kmc_format.labels import coding_order
 
 PHOTOGRAPH = Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")
 PART = PHOTOGRAPH.crop((40, 40, 296, 232))
@@ -230,7 +232,7 @@ def test_labels_are_chosen_below_k_within_bounds_and_pinned_ones_stay(k, lagrang
 @pytest.mark.parametrize("k", [8, 64, 256])
 def test_the_bytes_promised_are_about_those_of_the_coder(k):
     picture = kmc_format.quantize(PART, k)
-    order = codec.coding_order(picture.codebook)
+    order = coding_order(picture.codebook)
     numbers = order.numbers.take(picture.labels)
     points = np.zeros((picture.k, 4), np.int32)
     points[:, :3] = picture.codebook[order.labels]
@@ -238,7 +240,7 @@ def test_the_bytes_promised_are_about_those_of_the_coder(k):
     promised = _core.choose_labels(
         numbers.astype(np.uint32), points, points, every, np.full(picture.k, -1), 1, order.colours, numbers
     )
-    length = len(coded(picture)) - len(codec._encode_codebook(picture.codebook)[1])
+    length = len(coded(picture)) - len(encode_codebook(picture.codebook)[1])
     assert 0.85 * promised < length < 1.25 * promised
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from kmc_format import _core, codec, container
+from kmc_format.codebook import CODEBOOK_MODELLED, _words
+from kmc_format.labels import Order, coding_order, decode_labels
 
 HERE = Path(__file__).resolve().parent
 CORE = HERE.parents[1] / "kmc_format" / "_core"
@@ -48,12 +50,12 @@ def cases() -> Iterator[bytes]:
         reader = container.Reader(io.BytesIO(path.read_bytes()))
         header = codec.read_header(reader)
         name = path.stem.encode()
-        if header.front.codebook_coding == codec.CODEBOOK_MODELLED:
+        if header.front.codebook_coding == CODEBOOK_MODELLED:
             yield numbers(CODEBOOK, len(name)) + name + codebook_case(header)
-        order = codec.coding_order(header.codebook)
+        order = coding_order(header.codebook)
         for tile in container.read_tiles(reader, header.front):
             if tile.coding in _core.OPTIONS:
-                labels = order.numbers.take(codec._decode_labels(tile, header.k, lambda: order))  # noqa: B023
+                labels = order.numbers.take(decode_labels(tile, header.k, lambda: order))  # noqa: B023
                 yield numbers(LABELS, len(name)) + name + labels_case(tile, labels, order)
     yield numbers(END)
 
@@ -63,12 +65,12 @@ def numbers(*values: int) -> bytes:
 
 
 def codebook_case(header: codec.Header) -> bytes:
-    words = codec._words(header.codebook)
+    words = _words(header.codebook)
     sizes = numbers(*words.shape, 8 * words.itemsize, len(header.front.codebook))
     return sizes + header.front.codebook + words.astype("<u4").tobytes()
 
 
-def labels_case(tile: container.Tile, labels: np.ndarray, order: codec.Order) -> bytes:
+def labels_case(tile: container.Tile, labels: np.ndarray, order: Order) -> bytes:
     height, width = labels.shape
     coded = tile.payload[1:]
     sizes = numbers(width, height, len(order.labels), tile.coding, tile.payload[0], len(coded))

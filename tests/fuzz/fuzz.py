@@ -33,9 +33,11 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import kmc_format
-from kmc_format import Indexed, KMCError, codec, container
+from kmc_format import Indexed, KMCError, codec, container, threads
+from kmc_format.codebook import with_alpha
 from kmc_format.container import Box, Reader, pack_chunk, pack_varint
 from kmc_format.indexed import KINDS, Kind
+from kmc_format.labels import MAX_EFFORT
 from kmc_format.options import SaveOptions
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -162,7 +164,7 @@ def corpus() -> tuple[list[bytes], list[bytes]]:
     paths = [*sorted((TESTS / "golden" / "v1").glob("*.kmc")), *sorted((TESTS / "hostile").glob("*.kmc"))]
     files = [path.read_bytes() for path in paths]
     for n, kind in enumerate(KINDS):
-        for effort in range(codec.MAX_EFFORT + 1):
+        for effort in range(MAX_EFFORT + 1):
             for tile in (None, 7):
                 rng = random.Random(f"corpus {n} {effort} {tile}")
                 picture = make_picture(rng, kind, 24, large=False)
@@ -445,10 +447,10 @@ def check_region(rng: random.Random, data: bytes, size: tuple[int, int], picture
 
 def roundtrip(rng: random.Random, tally: Tally) -> None:
     picture = make_picture(rng, rng.choice(KINDS))
-    options = {"effort": rng.randrange(codec.MAX_EFFORT + 1), "tile": make_tile(rng, picture)}
+    options = {"effort": rng.randrange(MAX_EFFORT + 1), "tile": make_tile(rng, picture)}
     metadata = make_metadata(rng, picture) if rng.random() < 0.4 else {}
     tally.data = data = coded(picture, metadata, **options)
-    codebook = codec.with_alpha(picture.codebook, metadata.get("transparency"))
+    codebook = with_alpha(picture.codebook, metadata.get("transparency"))
     expected = Indexed(codebook, picture.labels, picture.mode)
     expect(kmc_format.decode(data) == expected, "another picture")
     expect(kmc_format.read_header(data).metadata == metadata, "other metadata")
@@ -462,15 +464,15 @@ def roundtrip(rng: random.Random, tally: Tally) -> None:
 
 def check_threads(picture: Indexed, options: Any, metadata: Any, data: bytes) -> None:
     """Threads make no difference; small pictures would not get any."""
-    least, codec._THREAD_PIXELS = codec._THREAD_PIXELS, 0
+    least, threads._THREAD_PIXELS = threads._THREAD_PIXELS, 0
     try:
-        for threads in (1, 2):
-            same = coded(picture, metadata, **options, threads=threads) == data
-            expect(same, f"other bytes with {threads} threads")
-            decoded = kmc_format.decode(data, threads=threads)
-            expect(np.array_equal(decoded.labels, picture.labels), f"other labels with {threads} threads")
+        for count in (1, 2):
+            same = coded(picture, metadata, **options, threads=count) == data
+            expect(same, f"other bytes with {count} threads")
+            decoded = kmc_format.decode(data, threads=count)
+            expect(np.array_equal(decoded.labels, picture.labels), f"other labels with {count} threads")
     finally:
-        codec._THREAD_PIXELS = least
+        threads._THREAD_PIXELS = least
 
 
 class Stream:

@@ -21,8 +21,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 import kmc_format
 from kmc_format import Indexed, _core, codec, container
+from kmc_format.codebook import CODEBOOK_MODELLED, _words
 from kmc_format.container import Reader
 from kmc_format.indexed import KINDS
+from kmc_format.labels import LABELS_PACKED, coding_order
+from kmc_format.metadata import Metadata
 from kmc_format.options import SaveOptions
 
 FOLDER = Path(__file__).parent / "v1"
@@ -204,7 +207,7 @@ def smooth(channels: int, k: int) -> Indexed:
 
 def coded(indexed: Indexed, coding: int, options: int) -> bytes:
     """Code one tile in one way, though another may be shorter."""
-    order = codec.coding_order(indexed.codebook)
+    order = coding_order(indexed.codebook)
     numbers = order.numbers.take(indexed.labels)
     labels = _core.encode_labels(numbers, order.colours, coding, options, 16 * numbers.size + 64) or b""
     packed = file_of(indexed, effort=0, tile=indexed.size)
@@ -234,12 +237,12 @@ def with_codebook(mode: str, k: int, coded_codebook: bytes) -> bytes:
     """Code a picture of one pixel, with a modelled codebook, though a raw one may be shorter."""
     number = next(n for n, kind in enumerate(KINDS) if kind.mode == mode)
     grid = container.Grid(1, 1, 1, 1)
-    front = container.Front(grid, k, number, codec.CODEBOOK_MODELLED, coded_codebook)
-    return container.pack_header(front) + container.pack_chunk(codec.LABELS_PACKED, bytes(1 + (k > 256)))
+    front = container.Front(grid, k, number, CODEBOOK_MODELLED, coded_codebook)
+    return container.pack_header(front) + container.pack_chunk(LABELS_PACKED, bytes(1 + (k > 256)))
 
 
 def modelled(codebook: Any) -> bytes:
-    return _core.encode_codebook(codec._words(codebook).astype(np.uint32), 8 * codebook.itemsize)
+    return _core.encode_codebook(_words(codebook).astype(np.uint32), 8 * codebook.itemsize)
 
 
 def codebooks() -> Iterator[tuple[str, bytes]]:
@@ -289,15 +292,15 @@ def containers() -> Iterator[tuple[str, bytes]]:
     far[::8, :6] = np.resize(np.random.default_rng(0).integers(0, 256, (15, 6)), (58, 6))
     yield "k256-far--packed", file_of(Indexed(regular_codebook(RGB, 256), far), effort=0)
     profile = b"profile" * 40  # which is deflated, unlike the others
-    metadata = codec.Metadata(icc_profile=profile, exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
+    metadata = Metadata(icc_profile=profile, exif=b"Exif\0\0exif", xmp=b"<xmp/>", dpi=(72, 300.5))
     yield "k9-tiles--default", file_of(picture(RGB, 9, (29, 23)), tile=(8, 10))
     yield "k4-metadata--default", file_of(picture(RGB, 4), metadata=metadata)
-    yield "k4-rdo--default", file_of(picture(RGB, 4), metadata=codec.Metadata(rdo=12.5))
+    yield "k4-rdo--default", file_of(picture(RGB, 4), metadata=Metadata(rdo=12.5))
     ids = picture(WIDE, 600, (29, 23))
     yield "I16-k600-tiles-metadata--default", file_of(ids, tile=(11, 9), metadata=metadata)
     palette = picture(PALETTE, 30)
     for name, transparency in (("clear", 3), ("alphas", b"\x00\x80\xff\x40")):
-        given = codec.Metadata(transparency=transparency)
+        given = Metadata(transparency=transparency)
         yield f"P-k30-{name}--default", file_of(palette, metadata=given)
     for effort in (1, 2):
         many = picture(RGB, 40, (61, 47), zoom=3)
