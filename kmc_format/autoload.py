@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from . import waiting
-from .files import write_whole
+from ._files import write_whole
+from ._pillow import waiting
 
 MODULE = "_kmc_format_autoload"
 

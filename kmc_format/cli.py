@@ -23,8 +23,8 @@ import click
 import PIL.Image
 
 from . import autoload as autoloading
-from .colours import SPACES
-from .options import DEFAULTS, OPTIONS, SaveOptions
+from ._options.options import DEFAULTS, OPTIONS, SaveOptions
+from ._pixels.colours import SPACES
 
 if TYPE_CHECKING:
     from .batch import Batch, Record
@@ -509,7 +509,7 @@ def compare(
 
 def _comparison(found: dict[str, Any]) -> str:
     """Write the figures of `report.compare` as lines of text."""
-    from .likeness import percentage
+    from ._pixels.likeness import percentage
 
     quality = "exact" if found["exact"] else f"{found['mse']:.2f} mean squared error"
     if found["psnr"] is not None:
@@ -531,8 +531,8 @@ def _comparison(found: dict[str, Any]) -> str:
 
 def _writer(path: Path) -> Callable[[Any], None]:
     """Return what writes a figure to a path; raise at once if it cannot be such a file."""
-    from .extras import needed
-    from .files import write_whole
+    from ._extras import needed
+    from ._files import write_whole
 
     known = needed("matplotlib.figure", "plots").Figure().canvas.get_supported_filetypes()
     kind = path.suffix.lower().removeprefix(".")
@@ -634,7 +634,7 @@ def _is_stdout(path: Path | None) -> bool:
 
 
 def _write_table(path: Path, text: str) -> None:
-    from .files import write_whole
+    from ._files import write_whole
 
     if _is_stdout(path):
         click.echo(text, nl=False)

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from . import codec, files, metrics, saving
-from .container import Reader
-from .explorer_panel import Panel
-from .explorer_server import serve as serve
-from .explorer_view import (
+from . import _files as files
+from . import metrics
+from ._explorer.panel import Panel
+from ._explorer.preview import Preview, psnr
+from ._explorer.server import serve as serve
+from ._explorer.view import (
     Picture,
     decibels,
     figures_html,
@@ -31,11 +32,13 @@ from .explorer_view import (
     swatch_html,
     visible,
 )
-from .extras import needed
-from .indexed import Indexed
-from .likeness import percentage
-from .options import SaveOptions
-from .preview import Preview, psnr
+from ._extras import needed
+from ._format import codec
+from ._format.container import Reader
+from ._format.indexed import Indexed
+from ._options.options import SaveOptions
+from ._pillow import saving
+from ._pixels.likeness import percentage
 
 # Seconds after which a slider that has not moved counts as at rest, and the picture is saved.
 _REST = 0.3

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import colours, convert, metrics
-from .extras import needed
-from .indexed import Array
+from . import metrics
+from ._extras import needed
+from ._format.indexed import Array
+from ._pixels import colours, convert
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,10 +16,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from . import convert
-from .colours import common_channels, widen
-from .extras import needed
-from .indexed import Array
+from ._extras import needed
+from ._format.indexed import Array
+from ._pixels import convert
+from ._pixels.colours import common_channels, widen
 
 __all__ = ["ciede2000", "error_map", "labels_changed", "mse", "psnr", "ssim"]
 

@@ -16,16 +16,20 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 from PIL import Image
 
-from . import codec, container, convert, kmeans, metrics, saving
-from .codebook import with_alpha
-from .colours import common_channels, widen
-from .container import Reader
-from .indexed import Array, Indexed
-from .likeness import percentage
-from .metadata import BYTES, stored_bytes
-from .options import GivenOptions, SaveOptions, check_names
-from .pixels import distinct_colours
-from .remote import located
+from . import metrics
+from ._dask.remote import located
+from ._format import codec, container
+from ._format.codebook import with_alpha
+from ._format.container import Reader
+from ._format.indexed import Array, Indexed
+from ._format.metadata import BYTES, stored_bytes
+from ._options.options import GivenOptions, SaveOptions, check_names
+from ._pillow import saving
+from ._pixels import convert
+from ._pixels.colours import common_channels, widen
+from ._pixels.kinds import distinct_colours
+from ._pixels.likeness import percentage
+from ._quantize import kmeans
 
 Source = str | PathLike[str] | Image.Image | Array | Indexed
 

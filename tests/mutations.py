@@ -22,9 +22,10 @@ from typing import Any, NamedTuple
 from support import GOLDEN, ROOT
 
 import kmc_format
-from kmc_format import _core, codec, container
-from kmc_format.indexed import KINDS
-from kmc_format.labels import LABELS_PACKED
+from kmc_format import _core
+from kmc_format._format import codec, container
+from kmc_format._format.indexed import KINDS
+from kmc_format._format.labels import LABELS_PACKED
 
 CONTAINER = ("FORMATS", "read_kmc", "varint", "check")
 TILES = ("packed", "drawn", "photographic")

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from kmc_format import Indexed, codec
-from kmc_format.indexed import KINDS, Kind
-from kmc_format.options import SaveOptions
+from kmc_format import Indexed
+from kmc_format._format import codec
+from kmc_format._format.indexed import KINDS, Kind
+from kmc_format._options.options import SaveOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = sorted((ROOT / "sample_images").glob("*.png"))

@@ -17,7 +17,9 @@ import PIL
 import pytest
 
 import kmc_format
-from kmc_format import autoload, container, registration, waiting
+from kmc_format import autoload
+from kmc_format._format import container
+from kmc_format._pillow import registration, waiting
 from kmc_format.autoload import main
 
 UNEDITED = """

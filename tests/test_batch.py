@@ -11,7 +11,8 @@ from PIL import Image, ImageCms
 from support import SAMPLES, mostly_slow, smooth
 
 import kmc_format
-from kmc_format import batch, saving
+from kmc_format import batch
+from kmc_format._pillow import saving
 
 
 @pytest.fixture(autouse=True)

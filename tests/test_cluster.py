@@ -16,7 +16,8 @@ from support import SAMPLES, scheduler_address, smooth
 from upath import UPath
 
 import kmc_format
-from kmc_format import batch, cli, parallel
+from kmc_format import batch, cli
+from kmc_format._dask import parallel
 
 pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning:distributed"

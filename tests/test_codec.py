@@ -10,9 +10,10 @@ from PIL import ImageCms
 from support import coded, indexed_pictures, resealed, smooth
 
 import kmc_format
-from kmc_format import Indexed, KMCError, codec, container
-from kmc_format.container import Reader
-from kmc_format.metadata import Metadata
+from kmc_format import Indexed, KMCError
+from kmc_format._format import codec, container
+from kmc_format._format.container import Reader
+from kmc_format._format.metadata import Metadata
 
 tiles = st.one_of(st.none(), st.integers(1, 25), st.tuples(st.integers(1, 25), st.integers(1, 25)))
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kmc_format import colours
-from kmc_format.indexed import KINDS
+from kmc_format._format.indexed import KINDS
+from kmc_format._pixels import colours
 
 # Ottosson's and CSS Color 4's values of Oklab.
 PUBLISHED = {

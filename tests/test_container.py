@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmc_format import container
-from kmc_format.container import Grid, Reader
+from kmc_format._format import container
+from kmc_format._format.container import Grid, Reader
 from kmc_format.errors import FormatError, TruncatedError
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from support import SAMPLES, smooth
 
 import kmc_format
-from kmc_format import explorer, metrics, saving
+from kmc_format import explorer, metrics
+from kmc_format._pillow import saving
 from kmc_format.explorer import Explorer
 
 PHOTOGRAPH = next(path for path in SAMPLES if path.stem == "photograph")

@@ -15,7 +15,7 @@ import pytest
 from support import smooth
 
 import kmc_format
-from kmc_format import files
+from kmc_format import _files as files
 
 # Writes two pictures in turn to the path it is given, for ever.
 WRITER = """

@@ -9,9 +9,10 @@ from PIL import Image
 from support import GOLDEN, ROOT
 
 import kmc_format
-from kmc_format import _core, codec, container, indexed
-from kmc_format.codebook import CODEBOOK_MODELLED, CODEBOOK_RAW
-from kmc_format.labels import LABELS_PACKED
+from kmc_format import _core
+from kmc_format._format import codec, container, indexed
+from kmc_format._format.codebook import CODEBOOK_MODELLED, CODEBOOK_RAW
+from kmc_format._format.labels import LABELS_PACKED
 
 SPECIFICATION = (ROOT / "kmc_format" / "FORMAT.md").read_text("utf-8")
 FILES = sorted(GOLDEN.glob("*.kmc"))

@@ -10,7 +10,8 @@ from fuzz import fuzz
 from support import ROOT
 
 import kmc_format
-from kmc_format import Indexed, codec
+from kmc_format import Indexed
+from kmc_format._format import codec, container
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_a_wrong_label_is_a_find(tmp_path, monkeypatch, capsys):
 
 
 def test_damage_that_nothing_notices_is_a_find(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kmc_format.container.Reader.check_crc", lambda self, what: self.read(4))
+    monkeypatch.setattr(container.Reader, "check_crc", lambda self, what: self.read(4))
     assert run(tmp_path, "decode", "--count", 300) == 1
     assert "damage unnoticed" in capsys.readouterr().out
 
@@ -80,7 +81,9 @@ def test_what_differs_between_pillow_and_the_package_is_a_find(tmp_path, monkeyp
 
 
 def test_what_depends_on_how_a_file_is_handed_over_is_a_find(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kmc_format.container.Reader.read", lambda self, length: self._file.read(length))
+    monkeypatch.setattr(
+        "kmc_format._format.container.Reader.read", lambda self, length: self._file.read(length)
+    )
     assert run(tmp_path, "chunks", "--count", 20) == 1
     assert "find: " in capsys.readouterr().out
 

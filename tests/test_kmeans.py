@@ -8,8 +8,10 @@ from hypothesis.extra import numpy as hnp
 from sklearn.cluster import KMeans
 from support import mostly_slow, smooth
 
-from kmc_format import colours, kmeans, quantize, tally
-from kmc_format.options import SaveOptions
+from kmc_format import quantize
+from kmc_format._options.options import SaveOptions
+from kmc_format._pixels import colours, tally
+from kmc_format._quantize import kmeans
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 ARRAYS = st.one_of(

@@ -11,9 +11,10 @@ from PIL import Image
 from support import SAMPLES, SHARED, coded, indexed_pictures
 
 import kmc_format
-from kmc_format import Indexed, KMCError, _core, codec, container
-from kmc_format.codebook import encode_codebook
-from kmc_format.labels import LABELS_PACKED
+from kmc_format import Indexed, KMCError, _core
+from kmc_format._format import codec, container
+from kmc_format._format.codebook import encode_codebook
+from kmc_format._format.labels import LABELS_PACKED
 
 CODINGS = [(coding, options) for coding, count in _core.OPTIONS.items() for options in range(count)]
 # On both sides of every change in the codings.

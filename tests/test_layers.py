@@ -1,94 +1,71 @@
 """The arrows of the architecture point downwards only."""
 
 import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
 
-import pytest
 from support import ROOT
 
-LAYERS = {
-    "_core": 0,
-    "errors": 0,
-    "exif": 0,
-    "extras": 0,
-    "waiting": 0,
-    "files": 0,
-    "ahead": 0,
-    "container": 1,
-    "indexed": 1,
-    "workers": 1,
-    "remote": 1,
-    "parallel": 2,
-    "likeness": 2,
-    "yardstick": 2,
-    "colours": 2,
-    "nearest": 2,
-    "levels": 2,
-    "codec": 3,
-    "clustering": 3,
-    "tally": 3,
-    "opacity": 4,
-    "pixels": 4,
-    "convert": 5,
-    "values": 6,
-    "options": 7,
-    "tasks": 8,
-    "kmeans": 9,
-    "rate": 10,
-    "training": 10,
-    "quick_codebooks": 10,
-    "saving": 11,
-    "plugin": 12,
-    "metrics": 12,
-    "rasters": 12,
-    "raster_reading": 12,
-    "conversions": 12,
-    "converting": 13,
-    "batch": 14,
-    "preview": 13,
-    "report": 13,
-    "figures": 13,
-    "canvas": 13,
-    "registration": 13,
-    "explorer_view": 14,
-    "explorer_server": 14,
-    "explorer_panel": 15,
-    "explorer": 16,
-    "autoload": 15,
-    "__init__": 17,
-    "cli": 18,
-    "__main__": 19,
-}
+PACKAGE = ROOT / "kmc_format"
+# From the ground up; a module imports from its own room and from those before it.
+ROOMS = [
+    *("errors", "_extras", "_ahead", "_files", "_core", "_format", "_pixels", "_options", "_quantize"),
+    *("_pillow", "_dask", "metrics", "report", "_batch", "batch", "figures", "_canvas"),
+    *("_explorer", "explorer", "autoload", "_api", "__init__", "cli", "__main__"),
+]
 HEAVY = {
     *("imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"),
     *("ipywidgets", "anywidget", "traitlets", "ipykernel", "voila", "tornado"),
     *("dask", "distributed", "fsspec", "upath"),
 }
-WITH_PIL = {
-    *("values", "indexed", "exif", "convert", "options", "saving", "plugin", "metrics", "registration"),
-    *("raster_reading", "batch", "conversions", "converting", "report", "canvas"),
-    *("explorer", "explorer_panel", "explorer_server", "explorer_view", "__init__", "cli"),
-}
+WITHOUT_PILLOW = ("_core", "_format", "_quantize")
 
 
-def imports(tree: ast.AST) -> set[str]:
-    names = set()
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(module: str, tree: ast.AST) -> set[str]:
+    """Return what a module imports: those of the package by their names here, of others the package."""
+    found = set()
+    here = ["kmc_format", *module.split(".")] + ["__init__"] * (PACKAGE / module).is_dir()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level and not node.module:
-            names |= {f".{alias.name}" for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add("." * node.level + str(node.module))
-    return names
+            base = (
+                ".".join([*here[: -node.level], *filter(None, [node.module])]) if node.level else node.module
+            )
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return {resolved(name) for name in found}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "kmc_format").glob("*.py")), ids=lambda path: path.stem)
-def test_a_module_imports_only_from_lower_layers(path):
-    tree = ast.parse(path.read_text("utf-8"))
-    for name in imports(tree):
-        if name.startswith("."):
-            assert LAYERS[name.removeprefix(".")] < LAYERS[path.stem], name
-    at_import = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
-    assert not {name.split(".")[0] for name in imports(at_import)} & HEAVY
-    if path.stem not in WITH_PIL:
-        assert "PIL" not in {name.split(".")[0] for name in imports(tree)}
+def resolved(name: str) -> str:
+    package, _, inside = name.partition(".")
+    while package == "kmc_format" and inside and inside not in MODULES:
+        inside = inside.rpartition(".")[0]
+    return f"kmc_format.{inside or '__init__'}" if package == "kmc_format" else package
+
+
+def test_modules_import_from_rooms_below_and_never_in_circles():
+    arrows = {
+        module: {name.removeprefix("kmc_format.") for name in imports(module, tree) if "." in name} - {module}
+        for module, tree in MODULES.items()
+    }
+    assert {name.split(".")[0] for name in arrows} == set(ROOMS)
+    for module, others in arrows.items():
+        above = [
+            name for name in others if ROOMS.index(name.split(".")[0]) > ROOMS.index(module.split(".")[0])
+        ]
+        assert not above, module
+    list(TopologicalSorter(arrows).static_order())
+
+
+def test_heavy_libraries_are_imported_when_they_are_used():
+    for module, tree in MODULES.items():
+        first = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+        assert not imports(module, first) & HEAVY, module
+        assert module.split(".")[0] not in WITHOUT_PILLOW or "PIL" not in imports(module, first), module

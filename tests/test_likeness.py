@@ -10,7 +10,7 @@ from support import SHARED, load, save, smooth
 
 import kmc_format
 from kmc_format import metrics, report
-from kmc_format.likeness import looks_like_labels, percentage
+from kmc_format._pixels.likeness import looks_like_labels, percentage
 
 GOALS = [{"quality": 75}, {"rdo": 20}, {"max_bytes": 900}, {"max_error": 9}]
 

@@ -11,9 +11,12 @@ from PIL import Image, ImageFilter
 from support import SAMPLES, SHARED, load, mostly_slow, psnr, save, smooth
 
 import kmc_format
-from kmc_format import Indexed, batch, colours, kmeans, options, report
-from kmc_format.levels import best_levels
-from kmc_format.options import SaveOptions
+from kmc_format import Indexed, batch, report
+from kmc_format._options import options
+from kmc_format._options.options import SaveOptions
+from kmc_format._pixels import colours
+from kmc_format._quantize import kmeans
+from kmc_format._quantize.levels import best_levels
 
 PHOTOGRAPH = np.asarray(
     Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")

@@ -10,7 +10,7 @@ from support import GOLDEN, HOSTILE
 
 import kmc_format
 from kmc_format import KMCError, _core
-from kmc_format.labels import coding_order
+from kmc_format._format.labels import coding_order
 
 PATHS = range(3)
 CODINGS = [(coding, options) for coding, count in _core.OPTIONS.items() for options in range(count)]

@@ -19,7 +19,7 @@ from PIL import Image, ImageFile, ImageSequence, ImageShow, UnidentifiedImageErr
 from support import load, same, save, smooth
 
 import kmc_format
-from kmc_format.plugin import KMCImageFile
+from kmc_format._pillow.plugin import KMCImageFile
 
 JPEG = io.BytesIO()
 smooth().save(JPEG, "JPEG")

@@ -8,9 +8,12 @@ from PIL import Image
 from support import SAMPLES, mostly_slow, psnr, smooth
 
 import kmc_format
-from kmc_format import convert, kmeans, metrics, preview, quick_codebooks, tally, tasks
-from kmc_format.options import SaveOptions
-from kmc_format.preview import Preview
+from kmc_format import metrics
+from kmc_format._explorer import preview, quick_codebooks
+from kmc_format._explorer.preview import Preview
+from kmc_format._options.options import SaveOptions
+from kmc_format._pixels import convert, tally
+from kmc_format._quantize import kmeans, tasks
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from support import FEW_SAMPLES, SAMPLES, SHARED, load, mostly_slow, save
 
 import kmc_format
 from kmc_format import metrics
-from kmc_format.yardstick import PERFECT, Yardstick
+from kmc_format._quantize.yardstick import PERFECT, Yardstick
 
 MADE = made.pictures(64)
 QUALITIES = (30, 75, 95)

@@ -24,7 +24,9 @@ from PIL import Image
 from support import scheduler_address, smooth
 
 import kmc_format
-from kmc_format import batch, rasters, tally
+from kmc_format import batch
+from kmc_format._dask import rasters
+from kmc_format._pixels import tally
 
 pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::UserWarning:distributed"

@@ -10,9 +10,10 @@ from PIL import Image
 from support import SAMPLES, SHARED, coded, load, mostly_slow, save, smooth
 
 import kmc_format
-from kmc_format import Indexed, _core, metrics, rate
-from kmc_format.codebook import encode_codebook
-from kmc_format.labels import coding_order
+from kmc_format import Indexed, _core, metrics
+from kmc_format._format.codebook import encode_codebook
+from kmc_format._format.labels import coding_order
+from kmc_format._quantize import rate
 
 PHOTOGRAPH = Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")
 PART = PHOTOGRAPH.crop((40, 40, 296, 232))

@@ -7,7 +7,7 @@ import pytest
 from support import ROOT
 
 import kmc_format
-from kmc_format.options import DEFAULTS, OPTIONS, SaveOptions
+from kmc_format._options.options import DEFAULTS, OPTIONS, SaveOptions
 
 PACKAGE = ROOT / "kmc_format"
 SOURCES = sorted(path for path in PACKAGE.glob("*.py") if path.name != "options.py")

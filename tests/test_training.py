@@ -10,8 +10,10 @@ from PIL import Image
 from support import SAMPLES, smooth
 
 import kmc_format
-from kmc_format import convert, kmeans, metrics, tally, training
-from kmc_format.options import DEFAULTS, SaveOptions
+from kmc_format import metrics
+from kmc_format._options.options import DEFAULTS, SaveOptions
+from kmc_format._pixels import convert, tally
+from kmc_format._quantize import kmeans, training
 
 
 def noise(seed, shape=(20, 30, 3), high=256):

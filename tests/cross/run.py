@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kmc_format import _core, codec, container
-from kmc_format.codebook import CODEBOOK_MODELLED, _words
-from kmc_format.labels import Order, coding_order, decode_labels
+from kmc_format import _core
+from kmc_format._format import codec, container
+from kmc_format._format.codebook import CODEBOOK_MODELLED, _words
+from kmc_format._format.labels import Order, coding_order, decode_labels
 
 HERE = Path(__file__).resolve().parent
 CORE = HERE.parents[1] / "kmc_format" / "_core"

@@ -33,12 +33,13 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import kmc_format
-from kmc_format import Indexed, KMCError, codec, container, threads
-from kmc_format.codebook import with_alpha
-from kmc_format.container import Box, Reader, pack_chunk, pack_varint
-from kmc_format.indexed import KINDS, Kind
-from kmc_format.labels import MAX_EFFORT
-from kmc_format.options import SaveOptions
+from kmc_format import Indexed, KMCError
+from kmc_format._format import codec, container, threads
+from kmc_format._format.codebook import with_alpha
+from kmc_format._format.container import Box, Reader, pack_chunk, pack_varint
+from kmc_format._format.indexed import KINDS, Kind
+from kmc_format._format.labels import MAX_EFFORT
+from kmc_format._options.options import SaveOptions
 
 TESTS = Path(__file__).resolve().parent.parent
 MAX_PIXELS = 2**15  # twice as many are refused: files may promise what takes long to read

@@ -20,13 +20,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import kmc_format
-from kmc_format import Indexed, _core, codec, container
-from kmc_format.codebook import CODEBOOK_MODELLED, _words
-from kmc_format.container import Reader
-from kmc_format.indexed import KINDS
-from kmc_format.labels import LABELS_PACKED, coding_order
-from kmc_format.metadata import Metadata
-from kmc_format.options import SaveOptions
+from kmc_format import Indexed, _core
+from kmc_format._format import codec, container
+from kmc_format._format.codebook import CODEBOOK_MODELLED, _words
+from kmc_format._format.container import Reader
+from kmc_format._format.indexed import KINDS
+from kmc_format._format.labels import LABELS_PACKED, coding_order
+from kmc_format._format.metadata import Metadata
+from kmc_format._options.options import SaveOptions
 
 FOLDER = Path(__file__).parent / "v1"
 SAMPLES = FOLDER.parent.parent.parent / "sample_images"

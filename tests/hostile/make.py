@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kmc_format import _core, container
-from kmc_format.container import SIGNATURE, pack_chunk, pack_varint
+from kmc_format import _core
+from kmc_format._format import container
+from kmc_format._format.container import SIGNATURE, pack_chunk, pack_varint
 
 GREY, RGB, PALETTE, BILEVEL = 1, 3, 5, 0
 TILED, MODELLED = 0x80, 0x10

@@ -1,0 +1,1 @@
+"""What `batch` does with each file."""

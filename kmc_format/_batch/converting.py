@@ -1,0 +1,186 @@
+"""One file made of another one: encoded or decoded, unless that is there already."""
+
+from __future__ import annotations
+
+import errno
+import io
+import math
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+from PIL import Image
+
+from .._dask.remote import modified, readable, write
+from .._format import container
+from .._format.container import Reader
+from .._options.options import SaveOptions
+from .._pillow import saving
+from ..errors import KMCError
+from .conversions import Conversion, Record
+
+# What is kept of an image beside its pixels, under Pillow's names.
+_METADATA = ("exif", "xmp", "icc_profile", "dpi")
+# Formats that change pixels. Whoever names one of them accepts that, so the written file is not compared.
+_LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}
+# Formats of one picture: their other frames are previews, depths or layers of it.
+_PREVIEWS = {"MPO", "PSD"}
+
+
+def encode_file(conversion: Conversion, *, force: bool, strip: bool, options: SaveOptions) -> bool:
+    """Save one file as KMC; return False if the target is up to date."""
+    if not (force or conversion.named) and _is_current(conversion, options.mark):
+        return False
+    with Image.open(readable(conversion.source)) as image:
+        check_frames(image)
+        own = {"icc_profile": None} if strip else _metadata(image)
+        data = saving.encode_image(image, options.filled(own))
+    write(conversion.target, data)
+    return True
+
+
+def decode_file(conversion: Conversion, *, force: bool, name: str) -> bool:
+    """Save one KMC file in another format; return False if it is up to date."""
+    if not force and conversion.target.is_file():
+        if _is_newer(conversion.target, conversion.source):
+            return False
+        raise FileExistsError(
+            errno.EEXIST, f"{conversion.target} is there, and older; to replace it takes force"
+        )
+    with Image.open(readable(conversion.source), formats=["KMC"]) as opened:
+        image = _suited(opened, name)
+        file = io.BytesIO()
+        # With these two options WebP loses nothing; other formats ignore them.
+        image.save(file, name, lossless=True, exact=True, **_metadata(opened))
+    if name in Image.OPEN and name not in _LOSSY and not _equal(image, file):
+        raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
+    write(conversion.target, file.getvalue())
+    return True
+
+
+def check_frames(image: Image.Image) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in _PREVIEWS:
+        raise ValueError(f"has {frames} frames; KMC stores one picture")
+
+
+def _suited(image: Image.Image, name: str) -> Image.Image:
+    """Convert an image that a format refuses, or would store with a loss, to a mode where nothing is lost."""
+    if image.mode == "I" and name == "PNG":
+        low, high = cast("tuple[int, int]", image.getextrema())
+        if low < 0 or high > 0xFFFF:
+            raise ValueError(f"has values from {low} to {high}, which only tiff holds")
+        return image.convert("I;16")
+    if image.mode == "P" and image.has_transparency_data and name == "TIFF":
+        return image.convert("RGBA")
+    image.load()
+    return image
+
+
+def _equal(image: Image.Image, file: io.BytesIO) -> bool:
+    """Tell whether what was written of an image is the same when it is read."""
+    file.seek(0)
+    with Image.open(file) as back:
+        mode = image.mode if image.mode.startswith("I") else "RGBA"
+        if mode != "RGBA" and not back.mode.startswith("I"):
+            return False
+        return image.convert(mode).tobytes() == back.convert(mode).tobytes()
+
+
+def _metadata(image: Image.Image) -> dict[str, Any]:
+    """Return what an image has beside its pixels, as save options."""
+    found = {name: image.info[name] for name in _METADATA if image.info.get(name)}
+    dpi = found.get("dpi", (1, 1))
+    if not all(math.isfinite(value) and value > 0 for value in dpi):
+        del found["dpi"]  # some programs write zeros where they do not know it
+    return found
+
+
+def _is_newer(target: Path, source: Path) -> bool:
+    written, changed = modified(target), modified(source)
+    return written is not None and changed is not None and written > changed
+
+
+def _is_current(conversion: Conversion, asked: bytes) -> bool:
+    """Tell whether a KMC file is newer than its source, and was made with options of a digest."""
+    if not _is_newer(conversion.target, conversion.source):
+        return False
+    try:
+        with conversion.target.open("rb") as file:
+            return container.read_front(Reader(file)).chunks.get(container.OPTIONS, b"") == asked
+    except KMCError:
+        return False
+
+
+def attempt(work: Callable[[Conversion], bool], any_size: bool, conversion: Conversion) -> Record:
+    """Do one conversion; return what came of it, whatever that is."""
+    record = conversion.record()
+    start = time.perf_counter()
+    with pixel_limit(any_size), _warnings() as caught:
+        try:
+            done = work(conversion)
+            sizes = conversion.source.stat().st_size, conversion.target.stat().st_size
+        except Exception as error:  # whatever is wrong with a file, the others are to be done
+            record = record._replace(error=explain(error))
+        else:
+            record = record._replace(bytes_in=sizes[0], bytes_out=sizes[1], skipped=not done)
+    messages = tuple(dict.fromkeys(str(warning.message) for warning in caught))
+    return record._replace(seconds=time.perf_counter() - start, warnings=messages)
+
+
+@contextmanager
+def _warnings() -> Iterator[Sequence[warnings.WarningMessage]]:
+    """Gather warnings. Only the main thread can, as Python has one list of filters for all threads."""
+    if threading.current_thread() is not threading.main_thread():
+        yield ()
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # What has twice the pixels that Pillow warns of is an error anyway.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield caught
+
+
+class _AnySize:
+    """A context without Pillow's limit of pixels, for any number of threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_ANY_SIZE = _AnySize()
+
+
+def pixel_limit(any_size: bool) -> AbstractContextManager[None]:
+    """Return a context that lifts Pillow's limit of pixels, or keeps it."""
+    return _ANY_SIZE if any_size else nullcontext()
+
+
+def explain(error: Exception) -> str:
+    """Return what is wrong, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, FileNotFoundError):  # from fsspec, whose errors have the name of the file only
+        return os.strerror(errno.ENOENT)
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{error} Where it is none, any-size opens it."
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""What `explorer` shows and serves."""

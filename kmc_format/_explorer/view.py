@@ -1,0 +1,130 @@
+"""What the explorer shows: pictures as PNG, figures as HTML, and the widget that compares two pictures."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import math
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .._extras import needed
+from .._format.indexed import Array
+from .._pixels import colours
+from .preview import Preview
+
+Picture = Array | Image.Image | str | PathLike[str]
+
+_FOLDER = Path(__file__).parent
+
+
+class Source(NamedTuple):
+    """The picture that is explored."""
+
+    image: Image.Image
+    name: str
+    length: int  # of its file in bytes; 0 where there is none
+    kind: str  # of its file
+    call: str  # that saves it, but for the name and the options
+
+
+def source_of(picture: Picture) -> Source:
+    if isinstance(picture, (str, PathLike)):
+        with Image.open(picture) as opened:
+            return source_of(opened)
+    if isinstance(picture, Image.Image):
+        file = getattr(picture, "filename", "")
+        path = Path(file) if isinstance(file, (str, PathLike)) else Path()
+        length = path.stat().st_size if path.is_file() else 0
+        kind = f"the {picture.format}" if picture.format else "its file"
+        # A copy, as the other may be changed while its figures are shown.
+        return Source(picture.copy(), path.name or "picture", length, kind, "image.save({}{})")
+    pixels = np.asarray(picture)
+    if pixels.dtype not in (np.bool_, np.uint8, np.uint16):
+        pixels = pixels.astype(np.int32)  # which was found to hold them
+    image = Image.fromarray(without_axis(pixels))
+    return Source(image, "picture", 0, "", "kmc_format.write({}, array{})")
+
+
+def without_axis(pixels: Array) -> Array:
+    """Return pixels as Pillow takes them, which knows no axis of one channel."""
+    return pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+
+
+def visible(values: Array, low: int, high: int) -> Array:
+    """Return 8-bit colours as they are, and integers between two as greys."""
+    if values.dtype == np.uint8:
+        return values
+    parts: Array = np.subtract(values, low, dtype=np.int64) * 255 // max(high - low, 1)
+    return parts.clip(0, 255).astype(np.uint8)
+
+
+def palette_image(entries: Array, labels: Array) -> Image.Image:
+    image = Image.frombuffer("P", labels.shape[::-1], labels, "raw", "P", 0, 1)
+    image.putpalette(colours.widen(entries, 4).tobytes(), "RGBA")
+    return image
+
+
+def png(image: Image.Image) -> bytes:
+    """Return a PNG that is made quickly, as it does not travel far."""
+    file = BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def title_html(source: Source, preview: Preview) -> str:
+    width, height = preview.size
+    facts = [f"{width:,} &times; {height:,} pixels"]
+    if source.length:
+        facts.append(f"{source.length:,} bytes")
+    shown = preview.pixels.shape
+    if preview.partial:
+        facts.append(f"the middle {shown[1]:,} &times; {shown[0]:,} shown and previewed")
+    return (
+        f"<div class='kmc-name'>{html.escape(source.name)}</div>"
+        f"<div class='kmc-quiet'>{', '.join(facts)}</div>"
+    )
+
+
+def figures_html(figures: dict[str, str], about: bool) -> str:
+    rows = "".join(f"<div><span>{name}</span> <b>{value}</b></div>" for name, value in figures.items())
+    state = " kmc-about" if about else ""
+    return f"<div class='kmc-figures{state}' aria-live='polite'>{rows}</div>"
+
+
+def decibels(roughly: str, quality: float) -> str:
+    return "none (32 bits)" if math.isnan(quality) else f"{roughly}{quality:.2f} dB"
+
+
+def swatch_html(entries: Array) -> str:
+    """Return the colours of a codebook side by side, from dark to light."""
+    rgba = colours.widen(entries, 4)
+    ordered = rgba[np.argsort(colours.oklab(rgba[:, :3])[:, 0], kind="stable")]
+    picture = base64.b64encode(png(Image.fromarray(ordered[None]))).decode()
+    alt = f"codebook of {len(entries)} colours, from dark to light"
+    return f"<img class='kmc-swatch' alt='{alt}' title='{alt}' src='data:image/png;base64,{picture}'>"
+
+
+@functools.cache
+def comparison_class() -> Any:
+    """Return the class of the widget that shows two pictures."""
+    base: Any = needed("anywidget", "notebook").AnyWidget
+    traitlets = needed("traitlets", "notebook")
+
+    class Comparison(base):  # type: ignore[misc]  # whose type is known when it is installed
+        _esm = _FOLDER / "explorer.js"
+        _css = _FOLDER / "explorer.css"
+        before = traitlets.Bytes().tag(sync=True)
+        after = traitlets.Bytes().tag(sync=True)
+        before_caption = traitlets.Unicode("original").tag(sync=True)
+        after_caption = traitlets.Unicode().tag(sync=True)
+        position = traitlets.Float(0.5).tag(sync=True)
+        beside = traitlets.Bool(False).tag(sync=True)
+
+    return Comparison

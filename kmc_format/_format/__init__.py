@@ -1,0 +1,1 @@
+"""Codebook and labels to bytes and back, without loss; FORMAT.md is the specification."""

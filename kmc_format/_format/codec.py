@@ -1,0 +1,288 @@
+"""`Indexed` to bytes and back, without loss: header, metadata and tiles together.
+
+The layout around them is `container`'s; what is in them `codebook`'s, `metadata`'s and `labels`'.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import KMCError, UnsupportedError
+from . import container
+from .codebook import decode_codebook, encode_codebook, with_alpha
+from .container import Box, Front, Grid, Reader, Tile
+from .indexed import KINDS, Array, Indexed, Kind, label_dtype
+from .labels import coding_order, decode_labels, encode_labels
+from .metadata import Metadata, pack_metadata, parse_metadata
+from .threads import check_threads, map_tiles
+
+# Automatic tiles have about so many pixels at most, so that threads have several at work.
+_TILE_PIXELS = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a file says of itself before its labels.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Width and height in pixels.
+    mode : str
+        Pillow mode the picture opens as.
+    k : int
+        Number of codebook entries.
+    tile_size : tuple of int
+        Width and height of a tile in pixels; those at the right and lower edge may be smaller.
+    tiles : int
+        Number of tiles.
+    metadata : dict
+        ``icc_profile``, ``exif`` and ``xmp`` as bytes, ``dpi`` as a pair of float,
+        ``transparency`` as int or bytes, ``rdo`` as float: those that are present.
+    codebook : ndarray, shape (k, channels)
+        The colours; a palette's without its transparency.
+    front : container.Front
+        The same as bytes and offsets, for `decode`.
+    """
+
+    size: tuple[int, int]
+    mode: str
+    k: int
+    tile_size: tuple[int, int]
+    tiles: int
+    metadata: Metadata
+    codebook: Array = field(repr=False)
+    front: Front = field(repr=False)
+
+
+class Layout(NamedTuple):
+    """How the labels of a picture are cut into tiles, how hard they are coded, and in how many threads."""
+
+    grid: Grid
+    effort: int
+    threads: int
+
+
+def layout(
+    size: tuple[int, int], effort: int, tile: int | tuple[int, int] | None, threads: int | None
+) -> Layout:
+    """Return the layout of a picture of a width and height, by the options of these names.
+
+    Raises
+    ------
+    ValueError
+        If there would be too many tiles, or too large ones.
+    """
+    return Layout(_grid(size, tile), effort, threads or check_threads(None))
+
+
+def encode(indexed: Indexed, layout: Layout, metadata: Metadata | None = None) -> bytes:
+    """Code a picture as the bytes of a KMC file.
+
+    Parameters
+    ----------
+    indexed : Indexed
+        The picture; every label and codebook entry comes back as it is.
+    layout : Layout
+        Of its size. The bytes are the same for any number of threads.
+    metadata : dict, optional
+        See `Header`.
+
+    Raises
+    ------
+    ValueError
+        If metadata do not fit the picture's mode.
+    """
+    grid, effort, threads = layout
+    front = pack_front(grid, indexed.kind, indexed.codebook)
+    spare = threads if grid.count == 1 else 1  # for one tile to be coded in
+    encode_labels = tile_encoder(indexed.codebook, effort, spare)
+
+    def encode_tile(box: Box) -> bytes:
+        return encode_labels(indexed.labels[box.upper : box.lower, box.left : box.right])
+
+    tiles = map_tiles(encode_tile, grid, grid, threads)
+    chunks = pack_metadata(metadata or {}, indexed.mode)
+    return b"".join([front, chunks, pack_index(map(len, tiles), grid), *tiles])
+
+
+def pack_front(grid: Grid, kind: Kind, codebook: Array) -> bytes:
+    """Write signature, header and codebook; metadata, index and what `tile_encoder` makes of tiles follow."""
+    return container.pack_header(Front(grid, len(codebook), KINDS.index(kind), *encode_codebook(codebook)))
+
+
+def pack_index(lengths: Iterable[int], grid: Grid) -> bytes:
+    """Write the index of the tiles of a grid, which a single one does not have."""
+    return container.pack_index(lengths) if grid.count > 1 else b""
+
+
+def tile_encoder(codebook: Array, effort: int, threads: int = 1) -> Callable[[Array], bytes]:
+    """Return a function that codes the labels of a tile, shape (height, width), as its chunk."""
+    order = functools.cache(functools.partial(coding_order, codebook))  # packed labels need none
+    return lambda labels: container.pack_chunk(*encode_labels(labels, len(codebook), order, effort, threads))
+
+
+def read_header(reader: Reader) -> Header:
+    """Read everything before the labels.
+
+    Raises
+    ------
+    KMCError
+        If it breaks a rule of FORMAT.md, is truncated, or is newer than this reader.
+    """
+    front = container.read_front(reader)
+    if front.pixel_format >= len(KINDS):
+        raise UnsupportedError("pixel-format", f"pixel format {front.pixel_format} is newer than this reader")
+    kind = KINDS[front.pixel_format]
+    grid = front.grid
+    return Header(
+        size=(grid.width, grid.height),
+        mode=kind.mode,
+        k=front.k,
+        tile_size=(grid.tile_width, grid.tile_height),
+        tiles=grid.count,
+        metadata=parse_metadata(front.chunks, kind.mode),
+        codebook=decode_codebook(front, kind),
+        front=front,
+    )
+
+
+def decode(
+    reader: Reader,
+    header: Header,
+    *,
+    box: Box | None = None,
+    tolerant: bool = False,
+    threads: int | None = None,
+) -> Indexed:
+    """Read the labels that follow a header.
+
+    Parameters
+    ----------
+    reader : Reader
+        Standing at the first tile, as `read_header` leaves it.
+    header : Header
+        What `read_header` returned.
+    box : Box, optional
+        The part of the picture to read, inside it; of other tiles nothing is read.
+    tolerant : bool
+        Give damaged or missing tiles label 0 instead of raising.
+    threads : int, optional
+        How many tiles are decoded at once: see `check_threads`.
+
+    Returns
+    -------
+    Indexed
+        A palette's transparency is joined to its codebook as alpha.
+
+    Raises
+    ------
+    KMCError
+        If a tile is damaged, missing, or coded in a way newer than this reader.
+    """
+    threads = check_threads(threads)
+    grid = header.front.grid
+    box = box or Box(0, 0, *header.size)
+    order = functools.cache(functools.partial(coding_order, header.codebook))  # packed labels need none
+    dtype = label_dtype(header.k)
+
+    def labels_of(tile: Tile) -> Array:
+        try:
+            return decode_labels(tile, header.k, order)
+        except KMCError:
+            if not tolerant:
+                raise
+            return np.zeros(tile.box.shape, dtype)
+
+    tiles = container.read_tiles(reader, header.front, grid.touched(box))
+    first, last = (grid.tile(grid.at(*corner)) for corner in (box[:2], (box.right - 1, box.lower - 1)))
+    if first == box:
+        labels = labels_of(next(tiles))
+    else:
+        labels = np.zeros(box.shape, dtype)
+
+        def place(tile: Tile) -> None:
+            common = _common(tile.box, box)
+            labels[_within(box, common)] = labels_of(tile)[_within(tile.box, common)]
+
+        read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
+        map_tiles(place, tiles, read, threads)
+    return Indexed(seen_codebook(header), labels, header.mode)
+
+
+def decode_tile(data: bytes, header: Header, number: int) -> Indexed:
+    """Read one tile from the bytes that `container.tile_range` tells of; do as `decode` does with its box."""
+    start, _ = container.tile_range(header.front, number)
+    tile = container.read_tile(Reader(BytesIO(data), start), header.front, number)
+    order = functools.partial(coding_order, header.codebook)
+    return Indexed(seen_codebook(header), decode_labels(tile, header.k, order), header.mode)
+
+
+def verify(reader: Reader, header: Header) -> None:
+    """Check that every tile is whole, without decoding any.
+
+    Raises
+    ------
+    KMCError
+        At the first tile that is damaged or missing.
+    """
+    for tile in container.read_tiles(reader, header.front):
+        if tile.error:
+            raise tile.error
+
+
+def seen_codebook(header: Header) -> Array:
+    """Return the codebook of a file, a palette's with its transparency."""
+    return with_alpha(header.codebook, header.metadata.get("transparency"))
+
+
+# --- Tiles ----------------------------------------------------------------------------------------
+
+
+def _grid(size: tuple[int, int], tile: int | tuple[int, int] | None) -> Grid:
+    """Cut a picture into tiles of a side, or width and height, or else into automatic ones."""
+    width, height = size
+    if max(size) > container.MAX_DIMENSION:
+        raise ValueError(
+            f"a picture has at most {container.MAX_DIMENSION} pixels a side, not {width}x{height}"
+        )
+    if tile is None:
+        return Grid(width, height, *_automatic_tile_size(width, height))
+    tile_width, tile_height = tile if isinstance(tile, tuple) else (tile, tile)
+    grid = Grid(width, height, min(tile_width, width), min(tile_height, height))
+    if grid.tile_width * grid.tile_height > container.MAX_TILE_PIXELS:
+        raise ValueError(f"tile={tile!r} makes tiles of over {container.MAX_TILE_PIXELS} pixels")
+    if grid.count > container.MAX_TILES:
+        raise ValueError(
+            f"tile={tile!r} makes {grid.count} tiles; at most {container.MAX_TILES} are possible"
+        )
+    return grid
+
+
+def _automatic_tile_size(width: int, height: int) -> tuple[int, int]:
+    if width * height <= _TILE_PIXELS:
+        return width, height
+    # A narrow image gets long tiles, so that their area stays. Equal cuts leave no slivers.
+    side = math.isqrt(_TILE_PIXELS)
+    columns = math.ceil(width / max(side, _TILE_PIXELS // height))
+    rows = math.ceil(height / max(side, _TILE_PIXELS // width))
+    return math.ceil(width / columns), math.ceil(height / rows)
+
+
+def _common(one: Box, other: Box) -> Box:
+    """Return the part that two boxes share, where they touch."""
+    left, upper = max(one.left, other.left), max(one.upper, other.upper)
+    return Box(left, upper, min(one.right, other.right), min(one.lower, other.lower))
+
+
+def _within(box: Box, part: Box) -> tuple[slice, slice]:
+    """Return the rows and columns of a part in an array of a whole box."""
+    rows = slice(part.upper - box.upper, part.lower - box.upper)
+    return rows, slice(part.left - box.left, part.right - box.left)

@@ -1,0 +1,1 @@
+"""The options of saving, each once: `options.SaveOptions`."""

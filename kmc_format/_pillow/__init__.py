@@ -1,0 +1,1 @@
+"""KMC in Pillow, and in imageio, matplotlib and `mimetypes`."""

@@ -1,0 +1,1 @@
+"""Pictures of every sort as arrays of pixels: their kinds, and their colours, counted."""

@@ -1,0 +1,1 @@
+"""Pixels to codebook and labels: all that loses anything."""
