@@ -15,7 +15,7 @@ import numpy as np
 from . import codec, convert, kmeans, metrics, quick_codebooks, rate, tally, tasks
 from .container import Box, Grid
 from .indexed import Array, Indexed
-from .options import DEFAULTS, SaveOptions
+from .options import DEFAULTS, SaveOptions, check_names
 
 MOST_K = 256  # colours; the slider ends there
 
@@ -113,6 +113,7 @@ class Preview:
         TypeError, ValueError
             If an argument is not what it should be.
         """
+        check_names("step", options, ("k",), ("rdo", "dither"))
         self.check_k(k)
         asked = SaveOptions.of(options)
         entries, kept = self._codebooks.find(k)
