@@ -170,6 +170,8 @@ def test_bad_options_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             previews.step(**options)
+    with pytest.raises(TypeError, match="'dithr'; did you mean 'dither'"):
+        previews.step(5, dithr=1)
 
 
 def test_the_same_settings_give_the_same_preview(photograph):

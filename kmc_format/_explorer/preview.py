@@ -18,7 +18,7 @@ from .._format.container import Box, Grid
 from .._format.indexed import Array, Indexed
 from .._format.labels import estimate_labels
 from .._format.threads import check_threads, map_tiles
-from .._options.options import DEFAULTS, SaveOptions
+from .._options.options import DEFAULTS, SaveOptions, check_names
 from .._pixels import convert, tally
 from .._quantize import kmeans, rate, tasks
 from . import quick_codebooks
@@ -119,6 +119,7 @@ class Preview:
         TypeError, ValueError
             If an argument is not what it should be.
         """
+        check_names("step", options, ("k",), ("rdo", "dither"))
         self.check_k(k)
         asked = SaveOptions.of(options)
         entries, kept = self._codebooks.find(k)
