@@ -15,6 +15,7 @@ from kmc_format import Indexed, KMCError, _core
 from kmc_format._format import codec, container
 from kmc_format._format.codebook import encode_codebook
 from kmc_format._format.labels import LABELS_PACKED
+from kmc_format._quantize import kmeans
 
 CODINGS = [(coding, options) for coding, count in _core.OPTIONS.items() for options in range(count)]
 # On both sides of every change in the codings.
@@ -209,7 +210,7 @@ def test_sample_images_take_fewer_bytes_with_effort(path):
     ],
 )
 def test_wrong_options_are_named_before_anything_is_done(option, value, error, monkeypatch, tmp_path):
-    monkeypatch.setattr(kmc_format.kmeans, "quantize", None)  # would raise another error
+    monkeypatch.setattr(kmeans, "quantize", None)  # would raise another error
     with pytest.raises(error, match=option):
         kmc_format.encode(np.zeros((4, 4), np.uint8), **{option: value})
     path = tmp_path / "x.kmc"
