@@ -25,6 +25,8 @@ from pathlib import Path
 from ._files import write_whole
 from ._pillow import waiting
 
+__all__ = ["disable", "enable", "main", "status"]
+
 MODULE = "_kmc_format_autoload"
 
 # A removed package, or a removed or damaged module, must never print a traceback at the start of Python.

@@ -25,13 +25,11 @@ from typing import Any, NamedTuple, Unpack
 
 from PIL import Image
 
-from ._batch.conversions import Conversion, Paths, find_files, format_of, image_suffixes, plan
-from ._batch.conversions import Record as Record
-from ._batch.conversions import table as table
+from ._batch.conversions import Conversion, Paths, Record, find_files, format_of, image_suffixes, plan, table
 from ._batch.converting import attempt, check_frames, decode_file, encode_file, explain, pixel_limit
 from ._dask import parallel, workers
-from ._dask.raster_reading import open_array as open_array
-from ._dask.rasters import save_array as save_array
+from ._dask.raster_reading import open_array
+from ._dask.rasters import save_array
 from ._dask.remote import is_remote, readable
 from ._format.indexed import Array
 from ._format.threads import check_threads
@@ -39,6 +37,20 @@ from ._options.options import ClusterOptions, GivenOptions, SaveOptions, check_n
 from ._pixels import convert
 from ._pixels.tally import Tally
 from ._quantize import training
+
+__all__ = [
+    "Batch",
+    "Record",
+    "decode",
+    "decode_each",
+    "encode",
+    "encode_each",
+    "find",
+    "open_array",
+    "save_array",
+    "table",
+    "train_codebook",
+]
 
 # Images whose colours are counted as one task: so few that all processes have some, and so many that tallies
 # are seldom sent from one process to another.

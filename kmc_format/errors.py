@@ -12,6 +12,8 @@
 Pillow's callers see the built-in exceptions they expect instead; see `plugin`.
 """
 
+__all__ = ["FormatError", "KMCError", "LimitError", "TruncatedError", "UnsupportedError"]
+
 
 class KMCError(ValueError):
     """A KMC file cannot be read.

@@ -21,7 +21,7 @@ from . import _files as files
 from . import metrics
 from ._explorer.panel import Panel
 from ._explorer.preview import Preview, psnr
-from ._explorer.server import serve as serve
+from ._explorer.server import serve
 from ._explorer.view import (
     Picture,
     decibels,
@@ -39,6 +39,8 @@ from ._format.indexed import Indexed
 from ._options.options import SaveOptions
 from ._pillow import saving
 from ._pixels.likeness import percentage
+
+__all__ = ["Explorer", "serve"]
 
 # Seconds after which a slider that has not moved counts as at rest, and the picture is saved.
 _REST = 0.3

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["comparison", "show", "sweep", "window"]
+
 _BLUE, _VERMILLION, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _DPI = 100
 _PANEL = (320, 800)  # pixels: small pictures are magnified to the first, large ones reduced to the second

@@ -31,6 +31,8 @@ from ._pixels.kinds import distinct_colours
 from ._pixels.likeness import percentage
 from ._quantize import kmeans
 
+__all__ = ["Comparison", "compare", "describe", "difference", "sweep"]
+
 Source = str | PathLike[str] | Image.Image | Array | Indexed
 
 _CODINGS = {0: "packed"}  # the others are models

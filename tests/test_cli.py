@@ -20,6 +20,7 @@ from support import FEW_SAMPLES, ROOT, SAMPLES, mostly_slow, save, smooth
 
 import kmc_format
 from kmc_format import autoload, cli, metrics
+from kmc_format._cli import options
 
 COMMANDS = sorted(cli.kmc.commands)
 PYTHON = [sys.executable, "-W", "error", "-Im"]
@@ -319,7 +320,7 @@ def test_standard_output_is_one_file(kmc, folder):
     ("given", "size"), [("300", 300), ("0.3k", 300), (".3K", 300), ("0.3kB", 300), ("1M", 10**6), ("2b", 2)]
 )
 def test_sizes_have_units(given, size):
-    assert cli._size(None, None, given) == size
+    assert options._size(None, None, given) == size
 
 
 def test_habits(kmc, folder):

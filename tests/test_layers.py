@@ -11,7 +11,7 @@ PACKAGE = ROOT / "kmc_format"
 ROOMS = [
     *("errors", "_extras", "_ahead", "_files", "_core", "_format", "_pixels", "_options", "_quantize"),
     *("_pillow", "_dask", "metrics", "report", "_batch", "batch", "figures", "_canvas"),
-    *("_explorer", "explorer", "autoload", "_api", "__init__", "cli", "__main__"),
+    *("_explorer", "explorer", "autoload", "_api", "__init__", "_cli", "cli", "__main__"),
 ]
 HEAVY = {
     *("imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"),
