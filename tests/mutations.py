@@ -52,6 +52,7 @@ EQUIVALENT = {
             "Drawn.zone: size << 6 -> size << 7",
             "Drawn.zone: size << 4 -> size << 5",
             "Drawn.zone: without 'zone'",
+            "Drawn.pixel: without 'certain'",
             "Drawn.weighed: without 'same'",
             "Drawn.weighed: without 'rate'",
             "Drawn.nearby: without 'listed' (2)",

@@ -333,6 +333,7 @@ def limits() -> Iterator[tuple[str, bytes]]:
     """What counts, weights and sums may be at most."""
     yield from in_codings("diagonals-k256", diagonals(256, (64, 48)), PHOTOGRAPHIC[1:])
     yield from in_codings("rectangles-k1500", rectangles(1500, (170, 120)), [DRAWN[0]])
+    yield from in_codings("rectangles-k60", rectangles(60, (60, 48)), [DRAWN[6]])
     yield from in_codings("texture-k200", texture(200, (96, 80)), [DRAWN[6]])
     yield from in_codings("chance-k32-32x32", chance(32, (32, 32)), [DRAWN[4]])
     yield from in_codings("chance-k32-64x48", chance(32, (64, 48)), PHOTOGRAPHIC[1:])
