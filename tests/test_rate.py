@@ -13,7 +13,7 @@ import kmc_format
 from kmc_format import Indexed, _core, metrics
 from kmc_format._format.codebook import encode_codebook
 from kmc_format._format.labels import coding_order
-from kmc_format._quantize import rate
+from kmc_format._quantize import scene, search
 
 PHOTOGRAPH = Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")
 PART = PHOTOGRAPH.crop((40, 40, 296, 232))
@@ -254,7 +254,7 @@ def test_quality_rises_with_bytes_and_colours():
     for quality in (5, 30, 60, 90, 98):
         data = save(PART, quality=quality)
         opened = load(data)
-        assert opened.info["rdo"] <= rate.rdo_of(quality) * (1 + 1e-6)  # less where JPEG would be better
+        assert opened.info["rdo"] <= search.rdo_of(quality) * (1 + 1e-6)  # less where JPEG would be better
         results.append((len(data), metrics.psnr(PART, opened)))
     assert results == sorted(results)
     assert load(save(PART, quality=98)).info["k"] > 256
@@ -388,7 +388,7 @@ def test_the_bound_holds_where_colours_are_only_just_enough(options):
 
 @pytest.mark.slow
 def test_the_bound_holds_where_a_sample_stands_for_the_picture(monkeypatch):
-    monkeypatch.setattr(rate, "_TRIAL_PIXELS", 4000)
+    monkeypatch.setattr(scene, "_TRIAL_PIXELS", 4000)
     for options in ({"quality": 5}, {"max_bytes": 8_000}, {"rdo": 500, "k": 256}):
         assert worst(PART, load(save(PART, **options, max_error=18))) <= 18.000001
 
