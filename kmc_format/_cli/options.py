@@ -109,7 +109,6 @@ BATCH_OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
 ]
-HOW = ("recursive", "force", "jobs", "any_size", "client")  # those of them that `batch` has
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
