@@ -12,6 +12,7 @@ print.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -76,20 +77,13 @@ def comparison(
     figure.set_dpi(_DPI)
     figure.set_size_inches(whole[0] / _DPI, whole[1] / _DPI)
 
-    def panel(left: int, top: int, wide: int, high: int, title: str, **options: Any) -> Axes:
-        place = (left / whole[0], 1 - (top + high) / whole[1], wide / whole[0], high / whole[1])
-        axes = figure.add_axes(place, xticks=[], yticks=[], **options)
-        axes.set_title(title, fontsize=11, loc="left")
-        axes.spines[:].set_visible(False)  # they would lie over pixels
-        return axes
-
-    first = None
+    panel = functools.partial(_panel, figure, whole)
+    first: Axes | None = None
     limits = _limits(pictures)
     for n, (pixels, caption) in enumerate(zip(pictures, captions, strict=True)):
-        shared: dict[str, Any] = (
-            {"sharex": first, "sharey": first} if first else {}
-        )  # who magnifies one magnifies all
-        axes = panel(_GAP + n * (width + _GAP), _CAPTION, width, height, caption, facecolor="0.85", **shared)
+        # Whoever magnifies one of the panels magnifies all.
+        left = _GAP + n * (width + _GAP)
+        axes = panel(left, _CAPTION, width, height, caption, sharex=first, sharey=first, facecolor="0.85")
         axes.imshow(_shown(pixels), **limits, **_SHARP)
         first = first or axes
     left = _GAP + 2 * (width + _GAP)
@@ -183,6 +177,24 @@ def window() -> Figure:
 def show() -> None:
     """Show the windows, until they are closed."""
     needed("matplotlib.pyplot", "plots").show()
+
+
+def _panel(
+    figure: Figure,
+    whole: tuple[int, int],
+    left: int,
+    top: int,
+    wide: int,
+    high: int,
+    title: str,
+    **options: Any,
+) -> Axes:
+    """Add axes for a picture to a figure whose width and height in pixels are `whole`."""
+    place = (left / whole[0], 1 - (top + high) / whole[1], wide / whole[0], high / whole[1])
+    axes = figure.add_axes(place, xticks=[], yticks=[], **options)
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.spines[:].set_visible(False)  # they would lie over pixels
+    return axes
 
 
 def _draw(
