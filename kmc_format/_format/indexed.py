@@ -118,7 +118,7 @@ class Indexed:
     @property
     def kind(self) -> Kind:
         """Mode, dtype and channels together."""
-        return _kind_of(self.codebook, self.mode)
+        return Kind(self.mode, self.codebook.dtype.name, self.codebook.shape[1])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Indexed):

@@ -123,9 +123,10 @@ def coordinates(entries: Array, kind: Kind, space: str) -> Array:
     """
     if kind.dtype != "uint8":
         return entries.astype(np.int64)
-    colour = entries[:, :-1] if has_alpha(kind) else entries
+    with_alpha = has_alpha(kind)
+    colour = entries[:, :-1] if with_alpha else entries
     points = _OKLAB_SCALE[: colour.shape[1]] * oklab(colour) if space == "oklab" else colour * 510.0
-    if has_alpha(kind):
+    if with_alpha:
         grey, extent = _mid_grey(kind.channels - 1, space)
         alpha = entries[:, -1:] / 255
         points = np.hstack([alpha * (points - grey), alpha * extent])
@@ -150,7 +151,8 @@ def nearest_colours(points: Array, kind: Kind, space: str) -> Array:
     if kind.dtype != "uint8":
         limits = np.iinfo(kind.dtype)
         return pack(np.clip(np.rint(points), limits.min, limits.max).astype(kind.dtype))
-    if has_alpha(kind):
+    with_alpha = has_alpha(kind)
+    if with_alpha:
         grey, extent = _mid_grey(kind.channels - 1, space)
         alpha = np.clip(points[:, -1:] / extent, 1 / 255, 1)
         visible = points[:, -1:] * 510 >= extent  # others round to an alpha of 0
@@ -160,7 +162,7 @@ def nearest_colours(points: Array, kind: Kind, space: str) -> Array:
     colour = np.clip(np.rint(colour), 0, 255)
     if kind.mode == "1":
         colour = np.where(colour >= 128, 255, 0)
-    if has_alpha(kind):
+    if with_alpha:
         colour = np.hstack([colour, np.rint(alpha * 255)]) * visible
     return pack(colour.astype(np.uint8))
 

@@ -57,7 +57,8 @@ def histogram(pixels: Array) -> Histogram:
     """Count the colours of pixels, shape (height, width, channels), of a dtype that codebooks have."""
     packed = pack(pixels)
     numbers = np.array(packed, np.uint32, order="C")  # a copy, which becomes numbers in place
-    first, counts = (np.frombuffer(part, np.uint32) for part in _core.count(numbers.reshape(-1)))
+    found, occurrences = _core.count(numbers.reshape(-1))
+    first, counts = np.frombuffer(found, np.uint32), np.frombuffer(occurrences, np.uint32)
     order = np.argsort(first)
     rank = np.empty(len(order), np.uint32)
     rank[order] = np.arange(len(order), dtype=np.uint32)

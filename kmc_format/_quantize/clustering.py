@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import threading
 import warnings
 from collections.abc import Iterator
@@ -83,8 +84,8 @@ def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
             return _cluster_in_groups(cloud, k, seed, rough)
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(k)))
         starts = min(max(_STARTS // k, 1), _MOST_STARTS)
-        fits = (_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts))
-        fit = min(fits, key=lambda fit: float(fit.inertia_))
+        fits = [_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts)]
+        fit = min(fits, key=operator.attrgetter("inertia_"))
         fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
         return _free_centres(_lloyd(fine, fit.cluster_centers_, _FINAL_STEPS), fine)
 

@@ -21,7 +21,7 @@ from .._pixels import colours
 from .._pixels.tally import Histogram, Tally, histogram, is_exact, means
 from .clustering import Cloud, cluster
 from .levels import best_levels
-from .nearest import nearest_alike, squared_distance
+from .nearest import nearest, nearest_alike, squared_distance
 from .opacity import apart, settle
 from .tasks import Task, prepare, strength_of
 
@@ -177,8 +177,7 @@ def _spend_unused(
     """
     while True:
         targets = _points(entries, kind, space)
-        whole = colours.is_opaque(visible, kind), colours.is_opaque(entries, kind)
-        numbers = nearest_alike(points, targets, *whole)
+        numbers = _nearest(points, targets, visible, entries, kind)
         used = np.isin(entries, kept)
         used[numbers] = True
         error = weights * squared_distance(points, targets[numbers])
@@ -222,14 +221,12 @@ def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Ar
     What is opaque stays so, where an entry is.
     """
     kind, space, packed = task.kind, task.space, colours.pack(entries)
-    targets, whole = colours.coordinates(entries, kind, space), colours.is_opaque(packed, kind)
-    blocks = (found[start : start + _MOST_COLOURS] for start in range(0, len(found), _MOST_COLOURS))
-    numbers = np.concatenate(
-        [
-            nearest_alike(_points(block, kind, space), targets, colours.is_opaque(block, kind), whole)
-            for block in blocks
-        ]
-    )
+    targets = colours.coordinates(entries, kind, space)
+    numbers = np.empty(len(found), np.int32)
+    for start in range(0, len(found), _MOST_COLOURS):
+        block = found[start : start + _MOST_COLOURS]
+        points = _points(block, kind, space)
+        numbers[start : start + len(block)] = _nearest(points, targets, block, packed, kind)
     # Equal colours first, as clear ones look alike.
     order = np.argsort(packed, kind="stable")
     at = order[np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)]
@@ -268,6 +265,17 @@ def _dither(
         labels,
     )
     return np.concatenate([np.arange(len(entries)), again]).astype(np.uint16)[labels]
+
+
+def _nearest(points: Array, targets: Array, found: Array, entries: Array, kind: Kind) -> Array:
+    """Return the number of the entry nearest to each colour; opaque colours get opaque ones if there are any.
+
+    Colours and entries are given as coordinates (`points`, `targets`) and packed.
+    """
+    if not colours.has_alpha(kind):
+        return nearest(points, targets)
+    opaque, opaque_entries = colours.is_opaque(found, kind), colours.is_opaque(entries, kind)
+    return nearest_alike(points, targets, opaque, opaque_entries)
 
 
 def _points(packed: Array, kind: Kind, space: str) -> Array:
