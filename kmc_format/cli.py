@@ -53,6 +53,7 @@ _COMPLETION = """\b
 Shell completion, for bash (zsh and fish likewise), in ~/.bashrc:
   eval "$(_KMC_COMPLETE=bash_source kmc)"
 """
+# The numbers of colours that `kmc sweep` tries unless it is told others.
 _DOUBLING = [2**n for n in range(1, 9)]
 
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison", "show", "sweep", "window"]
 
+# Colours of lines, from Okabe and Ito's set.
 _BLUE, _VERMILLION, _GREEN = "#0072B2", "#D55E00", "#009E73"
-_DPI = 100
+_DPI = 100  # pixels of a figure for each of the inches that matplotlib counts in
 _PANEL = (320, 800)  # pixels: small pictures are magnified to the first, large ones reduced to the second
 _GAP, _CAPTION, _SWATCH, _SCALE = 16, 44, 36, 12  # pixels between and beside panels
 _SHARP: dict[str, Any] = {"interpolation": "nearest", "interpolation_stage": "rgba"}
@@ -93,7 +94,7 @@ def comparison(
     figure.colorbar(map_of_error, cax=scale)
     if codebook is not None:
         top, wide = height + 2 * _CAPTION - _GAP // 2, 3 * width + 2 * _GAP
-        swatch = panel(_GAP, top, wide, _SWATCH, _count(len(codebook)), facecolor="0.85")
+        swatch = panel(_GAP, top, wide, _SWATCH, _title_of_swatch(len(codebook)), facecolor="0.85")
         swatch.imshow(_by_lightness(codebook)[None], aspect="auto", interpolation="nearest", **limits)
     return figure
 
@@ -246,5 +247,5 @@ def _by_lightness(codebook: Array) -> Array:
     return row
 
 
-def _count(k: int) -> str:
+def _title_of_swatch(k: int) -> str:
     return f"codebook of {k:,} colour{'s' * (k != 1)}"

@@ -34,9 +34,9 @@ from ._quantize import kmeans
 
 __all__ = ["Comparison", "compare", "describe", "difference", "sweep"]
 
-Source = str | PathLike[str] | Image.Image | Array | Indexed
+AnyPicture = str | PathLike[str] | Image.Image | Array | Indexed
 
-_CODINGS = {0: "packed"}  # the others are models
+_CODINGS = {0: "packed"}  # the names of label codings; all others are "modelled"
 
 
 def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    original: Source, compressed: Source | None = None, **options: Unpack[GivenOptions]
+    original: AnyPicture, compressed: AnyPicture | None = None, **options: Unpack[GivenOptions]
 ) -> Comparison:
     """Compare an image with a compressed one.
 
@@ -211,7 +211,7 @@ def compare(
     return compared(original, compressed, SaveOptions.of(options))
 
 
-def compared(original: Source, compressed: Source | None, options: SaveOptions) -> Comparison:
+def compared(original: AnyPicture, compressed: AnyPicture | None, options: SaveOptions) -> Comparison:
     """Do as `compare` does, with options that are checked."""
     with _opened(original) as picture:
         first = _side(original, picture, "original")
@@ -254,12 +254,12 @@ class _Side(NamedTuple):
         return self.pixels if self.labels is None else self.labels
 
 
-def _opened(source: Source | io.BytesIO) -> AbstractContextManager[Image.Image | Array | Indexed]:
+def _opened(source: AnyPicture | io.BytesIO) -> AbstractContextManager[Image.Image | Array | Indexed]:
     """Return a context in which the image of a file is open; of other pictures that picture."""
     return Image.open(source) if isinstance(source, (str, PathLike, io.BytesIO)) else nullcontext(source)
 
 
-def _side(source: Source | io.BytesIO, picture: Image.Image | Array | Indexed, name: str) -> _Side:
+def _side(source: AnyPicture | io.BytesIO, picture: Image.Image | Array | Indexed, name: str) -> _Side:
     """Return what is compared of a picture, and of the file that it comes from, if it does."""
     codebook = _codebook(picture)  # before the pixels are loaded, as those of a KMC file may change then
     pixels = convert.pixels_of(picture)

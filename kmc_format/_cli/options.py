@@ -21,6 +21,7 @@ FILE = click.Path(path_type=Path)
 # --- Values ---------------------------------------------------------------------------------------
 
 
+# What a letter after a size multiplies it by: decimal units, as in "20 kB".
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
 

@@ -23,7 +23,7 @@ from .labels import coding_order, decode_labels, encode_labels
 from .metadata import Metadata, pack_metadata, parse_metadata
 from .threads import check_threads, map_tiles
 
-# Automatic tiles have about so many pixels at most, so that threads have several at work.
+# Automatic tiles have about so many pixels at most, so that the threads have several tiles to work at.
 _TILE_PIXELS = 2**21
 
 

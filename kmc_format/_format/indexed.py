@@ -185,7 +185,7 @@ def as_int(value: object) -> int | None:
 
 
 def plain_kind(dtype: str, channels: int) -> Kind:
-    """Return the kind of picture whose entries are such, and that is neither bilevel nor a palette's."""
+    """Return the kind of picture with such entries that is neither bilevel nor a palette's."""
     for kind in KINDS:
         if (kind.dtype, kind.channels) == (dtype, channels) and kind.mode not in ("1", "P"):
             return kind

@@ -16,13 +16,14 @@ from .._format.indexed import Array, Kind
 
 SPACES = ("srgb", "oklab")
 
-# Which channels of RGBA a colour of 8 bits has, by how many it has: grey; grey and alpha; RGB; RGBA.
+# Which channels of RGBA an 8-bit colour is made of, by how many channels it has: grey; grey and alpha; RGB;
+# RGBA.
 CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
-_ALPHA = 3
+_ALPHA = 3  # the position of alpha in RGBA
 
-# How far black is from white in coordinates of Oklab.
+# How far black is from white in integer coordinates of Oklab.
 _UNIT = 2**17
-# The other two count twice: Ottosson's finding from measured colour differences, known as delta E OK2.
+# The coordinates a and b count twice, which Ottosson found to fit measured colour differences: delta E OK2.
 _OKLAB_SCALE = np.array([_UNIT, 2 * _UNIT, 2 * _UNIT])
 
 # Ottosson, "A perceptual color space for image processing", 2020: linear sRGB to cone responses,

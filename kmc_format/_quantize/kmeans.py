@@ -21,18 +21,20 @@ from .._pixels import colours
 from .._pixels.tally import Histogram, Tally, histogram, is_exact, means
 from .clustering import Cloud, cluster
 from .levels import best_levels
-from .nearest import nearest, nearest_alike, squared_distance
+from .nearest import nearest, nearest_by_opacity, squared_distance
 from .opacity import apart, settle
 from .tasks import Task, prepare, strength_of
 
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
-# Colours that are clustered, at most, and that are looked at together: of more, every second, third ... one.
+# So many colours are clustered at most: of more, every second one, or every third, and so on. So many are
+# also compared with the codebook at a time.
 _MOST_COLOURS = 2**20
-# Colours for which clustering takes hardly any time.
+# Up to so many colours, clustering takes hardly any time.
 FEW_COLOURS = 2**10
 _LEVELS = np.arange(256, dtype=np.uint8)
-# Added to a coordinate to keep opaque colours apart from others: more than any two differ, errors included.
+# This is added to a coordinate to keep opaque colours apart from others. It is more than any two differ, with
+# the errors that dithering adds.
 _APART = 2**19
 
 
@@ -150,21 +152,21 @@ def _choose(
 
 
 def _find_alike(
-    cloud: Cloud, k: int, find_centres: FindCentres, whole: Array, kind: Kind, space: str
+    cloud: Cloud, k: int, find_centres: FindCentres, opaque: Array, kind: Kind, space: str
 ) -> Array:
-    """Find centres such that opaque colours, the whole ones, have opaque entries.
+    """Find centres such that opaque colours have opaque entries.
 
     One entry alone is opaque unless something is clear, which it cannot be at the same time.
     """
     centres = find_centres(cloud, k)
     alone = k == 1 and not len(cloud.anchors)
-    if not whole.any() or (alone and not cloud.points[:, -1].all()):
+    if not opaque.any() or (alone and not cloud.points[:, -1].all()):
         return centres
     extent = colours.opaque_extent(kind, space)
     starts = [centres]
     if len(cloud.points) <= FEW_COLOURS:  # once more with opaque colours far from the others
-        starts.append(apart(cloud, whole, extent, lambda far: find_centres(far, k)))
-    return settle(cloud, starts, whole, extent)
+        starts.append(apart(cloud, opaque, extent, lambda far: find_centres(far, k)))
+    return settle(cloud, starts, opaque, extent)
 
 
 def _spend_unused(
@@ -227,7 +229,7 @@ def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Ar
         block = found[start : start + _MOST_COLOURS]
         points = _points(block, kind, space)
         numbers[start : start + len(block)] = _nearest(points, targets, block, packed, kind)
-    # Equal colours first, as clear ones look alike.
+    # A colour that is in the codebook gets that entry, also if it is clear and so looks like another.
     order = np.argsort(packed, kind="stable")
     at = order[np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)]
     exact = packed[at] == found
@@ -275,7 +277,7 @@ def _nearest(points: Array, targets: Array, found: Array, entries: Array, kind: 
     if not colours.has_alpha(kind):
         return nearest(points, targets)
     opaque, opaque_entries = colours.is_opaque(found, kind), colours.is_opaque(entries, kind)
-    return nearest_alike(points, targets, opaque, opaque_entries)
+    return nearest_by_opacity(points, targets, opaque, opaque_entries)
 
 
 def _points(packed: Array, kind: Kind, space: str) -> Array:

@@ -22,7 +22,7 @@ from .search import Search
 
 # What turns JPEG's scale of a quality into an `rdo`; fitted so that mean SSIM on Kodak is JPEG's.
 _QUALITY_RDO, _QUALITY_POWER = 185.0, 1.25
-# Up to the second number, so many qualities in a row share an `rdo`.
+# So many qualities in a row share an `rdo`, up to the second number.
 _QUALITY_STEP, _FINE_QUALITY = 5, 90
 # Pictures of up to so many pixels try all values of `rdo`, with the number of colours that suits this
 # quality.

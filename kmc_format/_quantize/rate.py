@@ -22,7 +22,7 @@ from .scene import Book, Fit, book_of, scene_of
 from .search import SEARCH_ROUNDS, Search, Size
 from .tasks import Task, prepare
 
-# Rounds of choosing labels and fitting the codebook to them, where the number of colours is given.
+# How often labels are chosen, and the codebook is fitted to them, where the number of colours is given.
 _ROUNDS = 3
 
 
@@ -108,7 +108,7 @@ def estimate(
 
 
 def relabel(indexed: Indexed, seen: Array, options: SaveOptions, size: Size) -> tuple[Indexed, float]:
-    """Choose other labels for a palette image, as options ask; the palette, which is `seen` so, stays.
+    """Choose other labels for a palette image, as options ask; its palette, which looks like `seen`, stays.
 
     A label that looks like another one in use is left alone, as its meaning must be elsewhere.
     """

@@ -22,8 +22,8 @@ from .scene import NO_BOUND, Book, Fit, Scene, book_of, sample_of
 # Tells how many bytes the whole file has, for a picture and the `rdo` that the file states.
 Size = Callable[[Indexed, float], int]
 
-# Rounds of choosing labels and fitting the codebook where the number of colours is searched for, so that
-# many fits are made.
+# How often labels are chosen, and the codebook is fitted to them, where the number of colours is searched
+# for. That makes many fits, so each has fewer rounds than in `rate`.
 SEARCH_ROUNDS = 2
 # About how many bits each byte of an entry takes in a coded codebook.
 _ENTRY_BITS = 6
