@@ -11,7 +11,7 @@ from .. import _core
 from .._format.indexed import MAX_K, Array, Kind, as_int, plain_kind
 from .._options.options import DEFAULT_K, SaveOptions
 from .._pixels import colours
-from .._pixels.kinds import check_pixels
+from .._pixels.kinds import check_pixels, kind_of
 from .._pixels.tally import common_kind
 
 
@@ -30,9 +30,9 @@ class Task(NamedTuple):
 
 def prepare(pixels: Array, options: SaveOptions, *, palette: bool = False) -> tuple[Task, Array]:
     """Return the task that options make of pixels, and the pixels, shape (height, width, channels)."""
-    kind, pixels = check_pixels(pixels)
-    task = task_for(kind, options, palette=palette)
-    return task, _in_kind(task, kind, pixels)
+    pixels = np.asarray(pixels)
+    task = task_for(kind_of(pixels.shape, pixels.dtype), options, palette=palette)
+    return task, suited(task, pixels)
 
 
 def task_for(kind: Kind, options: SaveOptions, *, palette: bool = False) -> Task:
@@ -86,11 +86,7 @@ def suited(task: Task, pixels: Array) -> Array:
     ValueError
         If values are beyond the range of int32, or transparent where the codebook has no alpha.
     """
-    return _in_kind(task, *check_pixels(pixels))
-
-
-def _in_kind(task: Task, kind: Kind, pixels: Array) -> Array:
-    """Return checked pixels of a kind with the channels that a task has."""
+    kind, pixels = check_pixels(pixels)
     if task.opaque and colours.has_alpha(kind) and (pixels[..., -1] < 255).any():
         raise ValueError(
             "codebook has no alpha, but the picture has transparent pixels: add an entry for them"
