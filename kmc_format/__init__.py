@@ -19,16 +19,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ._api import (
-    decode,
-    encode,
-    explore,
-    open_region,
-    quantize,
-    read_header,
-    train_codebook,
-    write,
-)
+from ._api.reading import decode, open_region, read_header
+from ._api.writing import encode, explore, quantize, train_codebook, write
 from ._format.codec import Header
 from ._format.indexed import Indexed
 from ._pillow.registration import register

@@ -1,4 +1,4 @@
-"""What matplotlib draws figures on that are saved as KMC; `registration` tells it of this by name.
+"""The canvas on which matplotlib draws figures that are saved as KMC; `registration` tells matplotlib of it.
 
 >>> from matplotlib.figure import Figure
 >>> import io

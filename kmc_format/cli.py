@@ -22,7 +22,6 @@ from ._cli.options import (
     AS_JSON,
     BATCH_OPTIONS,
     FILE,
-    HOW,
     RECURSIVE,
     SAVE_OPTIONS,
     asked_of,
@@ -45,6 +44,7 @@ from ._cli.text import (
 from ._options.options import SaveOptions
 
 if TYPE_CHECKING:
+    from ._batch.running import Run
     from .batch import Batch, Record
 
 __all__ = ["main"]
@@ -53,6 +53,7 @@ _COMPLETION = """\b
 Shell completion, for bash (zsh and fish likewise), in ~/.bashrc:
   eval "$(_KMC_COMPLETE=bash_source kmc)"
 """
+# The numbers of colours that `kmc sweep` tries unless it is told others.
 _DOUBLING = [2**n for n in range(1, 9)]
 
 
@@ -113,7 +114,6 @@ def encode(
     table: Path | None,
     as_json: bool,
     quiet: bool,
-    strip: bool,
     one_codebook: bool,
     **options: Any,
 ) -> int:
@@ -124,28 +124,28 @@ def encode(
     own. What is newer than its source, and was made by the same options, is left alone, unless -o names it.
     """
     from . import batch
+    from ._batch.running import Run
 
-    how = {name: options.pop(name) for name in HOW}
+    run = Run(**{name: options.pop(name) for name in Run._fields})
     asked = asked_of(options)
     with standard_streams(files, output, ".kmc", table) as (files, output, streams):
         with wrong_use():
-            records = batch.each_encoded(files, output, asked, strip=strip, **how)
+            records = batch.each_encoded(files, output, asked, run)
         if one_codebook:
-            asked = _with_one_codebook(records.sources, how, asked)
-            records = batch.each_encoded(files, output, asked, strip=strip, **how)
+            asked = _with_one_codebook(records.sources, run, asked)
+            records = batch.each_encoded(files, output, asked, run)
         return _report_all("kmc encode", records, streams, table, as_json, quiet)
 
 
-def _with_one_codebook(files: Sequence[Path], how: dict[str, Any], asked: SaveOptions) -> SaveOptions:
+def _with_one_codebook(files: Sequence[Path], run: Run, asked: SaveOptions) -> SaveOptions:
     """Find a codebook for all files; return the save options with it."""
     from . import batch
 
     if asked.codebook is not None:
         raise click.UsageError("--codebook and --one-codebook contradict each other.")
-    how = {name: value for name, value in how.items() if name != "force"}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        codebook = batch.trained_codebook(files, asked, **how)
+        codebook = batch.trained_codebook(files, asked, run)
     for warning in caught:
         fail("kmc encode", line_of(str(warning.message)))
     return asked.but({"k": None, "keep": None, "codebook": codebook})

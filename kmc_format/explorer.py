@@ -23,12 +23,12 @@ from ._explorer.panel import Panel
 from ._explorer.preview import Preview, psnr
 from ._explorer.server import serve
 from ._explorer.view import (
-    Picture,
+    PictureOrPath,
     decibels,
+    explored_of,
     figures_html,
     palette_image,
     png,
-    source_of,
     swatch_html,
     visible,
 )
@@ -75,18 +75,18 @@ class Explorer(Panel):
         If it is not a picture, or k is not what it should be.
     """
 
-    def __init__(self, picture: Picture, k: int = 32) -> None:
+    def __init__(self, picture: PictureOrPath, k: int = 32) -> None:
         needed("ipywidgets", "notebook")
         needed("anywidget", "notebook")
         self._preview = Preview(picture)
         self._preview.check_k(k)
-        self._source = source_of(picture)
+        self._explored = explored_of(picture)
         self._lock = threading.Lock()  # is held while the picture shown, the generation or the data change
         self._generation = 0  # how often the sliders have moved
         self._data: bytes | None = None  # the file for where the sliders are now, once they rest
         self._saving = threading.Lock()  # lets one picture be saved at a time; only the last one is shown
         self._timer: threading.Timer | None = None
-        super().__init__(self._preview, self._source, min(k, self._preview.most))
+        super().__init__(self._preview, self._explored, min(k, self._preview.most))
         self._moved()
 
     # --- For programs ---
@@ -159,7 +159,7 @@ class Explorer(Panel):
         with self._saving:
             if generation != self._generation or self._data is not None:
                 return
-            image = self._source.image
+            image = self._explored.image
             data = saving.encode_image(image, SaveOptions.of(self.options))
             reader = Reader(BytesIO(data))
             indexed = codec.decode(reader, codec.read_header(reader))
@@ -178,8 +178,8 @@ class Explorer(Panel):
             self._comparison.after = png(palette_image(entries, shown.labels))
             self._comparison.after_caption = f"KMC, {len(used)} colour{'s' * (len(used) != 1)}"
         roughly = "about " if about else ""
-        file = self._source.length
-        share = f"<small>{length / file:.1%} of {self._source.kind}</small>" if file else ""
+        file = self._explored.length
+        share = f"<small>{length / file:.1%} of {self._explored.kind}</small>" if file else ""
         changed = self._changed(shown)
         exactly = "exact in the middle" if about and self._preview.partial else "exact"
         self._figures.value = figures_html(
@@ -197,7 +197,7 @@ class Explorer(Panel):
 
     def _changed(self, shown: Indexed) -> float | None:
         """Return the share of pixels that differ, if they are integers or a palette's."""
-        if self._preview.pixels.dtype == np.uint8 and self._source.image.mode != "P":
+        if self._preview.pixels.dtype == np.uint8 and self._explored.image.mode != "P":
             return None
         return metrics.labels_changed(self._preview.pixels, shown.expand())
 
@@ -207,7 +207,7 @@ class Explorer(Panel):
         if self._data is not None:
             options = "".join(f", {name}={value:g}" for name, value in self.options.items())
             name = json.dumps(Path(self.path.value.strip()).name, ensure_ascii=False)
-            line = self._source.call.format(name, options)
+            line = self._explored.call.format(name, options)
         quiet = " kmc-quiet" if self._data is None else ""
         self._code.value = f"<code class='kmc-code{quiet}'>{html.escape(line)}</code>"
 

@@ -12,6 +12,7 @@ print.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison", "show", "sweep", "window"]
 
+# Colours of lines, from Okabe and Ito's set.
 _BLUE, _VERMILLION, _GREEN = "#0072B2", "#D55E00", "#009E73"
-_DPI = 100
+_DPI = 100  # pixels of a figure for each of the inches that matplotlib counts in
 _PANEL = (320, 800)  # pixels: small pictures are magnified to the first, large ones reduced to the second
 _GAP, _CAPTION, _SWATCH, _SCALE = 16, 44, 36, 12  # pixels between and beside panels
 _SHARP: dict[str, Any] = {"interpolation": "nearest", "interpolation_stage": "rgba"}
@@ -76,20 +78,13 @@ def comparison(
     figure.set_dpi(_DPI)
     figure.set_size_inches(whole[0] / _DPI, whole[1] / _DPI)
 
-    def panel(left: int, top: int, wide: int, high: int, title: str, **options: Any) -> Axes:
-        place = (left / whole[0], 1 - (top + high) / whole[1], wide / whole[0], high / whole[1])
-        axes = figure.add_axes(place, xticks=[], yticks=[], **options)
-        axes.set_title(title, fontsize=11, loc="left")
-        axes.spines[:].set_visible(False)  # they would lie over pixels
-        return axes
-
-    first = None
+    panel = functools.partial(_panel, figure, whole)
+    first: Axes | None = None
     limits = _limits(pictures)
     for n, (pixels, caption) in enumerate(zip(pictures, captions, strict=True)):
-        shared: dict[str, Any] = (
-            {"sharex": first, "sharey": first} if first else {}
-        )  # who magnifies one magnifies all
-        axes = panel(_GAP + n * (width + _GAP), _CAPTION, width, height, caption, facecolor="0.85", **shared)
+        # Whoever magnifies one of the panels magnifies all.
+        left = _GAP + n * (width + _GAP)
+        axes = panel(left, _CAPTION, width, height, caption, sharex=first, sharey=first, facecolor="0.85")
         axes.imshow(_shown(pixels), **limits, **_SHARP)
         first = first or axes
     left = _GAP + 2 * (width + _GAP)
@@ -99,7 +94,7 @@ def comparison(
     figure.colorbar(map_of_error, cax=scale)
     if codebook is not None:
         top, wide = height + 2 * _CAPTION - _GAP // 2, 3 * width + 2 * _GAP
-        swatch = panel(_GAP, top, wide, _SWATCH, _count(len(codebook)), facecolor="0.85")
+        swatch = panel(_GAP, top, wide, _SWATCH, _title_of_swatch(len(codebook)), facecolor="0.85")
         swatch.imshow(_by_lightness(codebook)[None], aspect="auto", interpolation="nearest", **limits)
     return figure
 
@@ -185,6 +180,24 @@ def show() -> None:
     needed("matplotlib.pyplot", "plots").show()
 
 
+def _panel(
+    figure: Figure,
+    whole: tuple[int, int],
+    left: int,
+    top: int,
+    wide: int,
+    high: int,
+    title: str,
+    **options: Any,
+) -> Axes:
+    """Add axes for a picture to a figure whose width and height in pixels are `whole`."""
+    place = (left / whole[0], 1 - (top + high) / whole[1], wide / whole[0], high / whole[1])
+    axes = figure.add_axes(place, xticks=[], yticks=[], **options)
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.spines[:].set_visible(False)  # they would lie over pixels
+    return axes
+
+
 def _draw(
     axes: Axes, x: Sequence[float], y: Sequence[float], style: str, colour: str, label: str = ""
 ) -> None:
@@ -234,5 +247,5 @@ def _by_lightness(codebook: Array) -> Array:
     return row
 
 
-def _count(k: int) -> str:
+def _title_of_swatch(k: int) -> str:
     return f"codebook of {k:,} colour{'s' * (k != 1)}"

@@ -9,6 +9,7 @@ import io
 import math
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
@@ -33,9 +34,9 @@ from ._quantize import kmeans
 
 __all__ = ["Comparison", "compare", "describe", "difference", "sweep"]
 
-Source = str | PathLike[str] | Image.Image | Array | Indexed
+AnyPicture = str | PathLike[str] | Image.Image | Array | Indexed
 
-_CODINGS = {0: "packed"}  # the others are models
+_CODINGS = {0: "packed"}  # the names of label codings; all others are "modelled"
 
 
 def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    original: Source, compressed: Source | None = None, **options: Unpack[GivenOptions]
+    original: AnyPicture, compressed: AnyPicture | None = None, **options: Unpack[GivenOptions]
 ) -> Comparison:
     """Compare an image with a compressed one.
 
@@ -210,10 +211,13 @@ def compare(
     return compared(original, compressed, SaveOptions.of(options))
 
 
-def compared(original: Source, compressed: Source | None, options: SaveOptions) -> Comparison:
+def compared(original: AnyPicture, compressed: AnyPicture | None, options: SaveOptions) -> Comparison:
     """Do as `compare` does, with options that are checked."""
-    first = _side(original, "original")
-    second = _side(_saved(original, options) if compressed is None else compressed, "compressed")
+    with _opened(original) as picture:
+        first = _side(original, picture, "original")
+        other = io.BytesIO(saving.encode(picture, options)) if compressed is None else compressed
+    with _opened(other) as picture:
+        second = _side(other, picture, "compressed")
     size = second.size
     changed = None if first.labels is None else metrics.labels_changed(first.labels, second.compared)
     numbers = {
@@ -250,15 +254,22 @@ class _Side(NamedTuple):
         return self.pixels if self.labels is None else self.labels
 
 
-def _side(picture: Source | io.BytesIO, name: str) -> _Side:
-    if isinstance(picture, io.BytesIO):
-        return _opened(picture, name)._replace(size=picture.getbuffer().nbytes)
-    if isinstance(picture, (str, PathLike)):
-        path = Path(picture)
-        return _opened(path, path.name)._replace(path=fspath(picture), size=path.stat().st_size)
+def _opened(source: AnyPicture | io.BytesIO) -> AbstractContextManager[Image.Image | Array | Indexed]:
+    """Return a context in which the image of a file is open; of other pictures that picture."""
+    return Image.open(source) if isinstance(source, (str, PathLike, io.BytesIO)) else nullcontext(source)
+
+
+def _side(source: AnyPicture | io.BytesIO, picture: Image.Image | Array | Indexed, name: str) -> _Side:
+    """Return what is compared of a picture, and of the file that it comes from, if it does."""
     codebook = _codebook(picture)  # before the pixels are loaded, as those of a KMC file may change then
     pixels = convert.pixels_of(picture)
-    return _Side(pixels, codebook, _labels(picture, pixels), getattr(picture, "format", None) or name, name)
+    side = _Side(pixels, codebook, _labels(picture, pixels), getattr(picture, "format", None) or name, name)
+    if isinstance(source, io.BytesIO):
+        return side._replace(size=source.getbuffer().nbytes)
+    if isinstance(source, (str, PathLike)):
+        path = Path(source)
+        return side._replace(name=path.name, path=fspath(source), size=path.stat().st_size)
+    return side
 
 
 def _labels(picture: Image.Image | Array | Indexed, pixels: Array) -> Image.Image | Array | None:
@@ -267,20 +278,8 @@ def _labels(picture: Image.Image | Array | Indexed, pixels: Array) -> Image.Imag
     return pixels if pixels.dtype.itemsize > 1 else None
 
 
-def _opened(source: Path | io.BytesIO, name: str) -> _Side:
-    with Image.open(source) as image:
-        return _side(image, name)._replace(name=name)
-
-
 def _in_bytes(side: _Side) -> str:
     return "" if side.size is None else f", {side.size:,} bytes"
-
-
-def _saved(original: Source, options: SaveOptions) -> io.BytesIO:
-    if isinstance(original, (str, PathLike)):
-        with Image.open(original) as image:
-            return io.BytesIO(saving.encode(image, options))
-    return io.BytesIO(saving.encode(original, options))
 
 
 def _codebook(picture: Image.Image | Array | Indexed) -> Array | None:

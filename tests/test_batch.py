@@ -12,6 +12,7 @@ from support import SAMPLES, mostly_slow, smooth
 
 import kmc_format
 from kmc_format import batch
+from kmc_format._batch import counting
 from kmc_format._pillow import saving
 
 
@@ -329,7 +330,7 @@ def test_a_format_that_loses_colours_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_codebook(tree, monkeypatch, jobs):
-    monkeypatch.setattr(batch, "_COUNTED", 2)
+    monkeypatch.setattr(counting, "_GROUP", 2)
     files = [tree / "a.png", tree / "b.JPG", tree / "below" / "c.webp"]
     found = batch.train_codebook([tree], 20, recursive=True, jobs=jobs)
     assert np.array_equal(found, kmc_format.train_codebook(files, 20))
@@ -340,7 +341,7 @@ def test_one_codebook(tree, monkeypatch, jobs):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_images_that_cannot_be_read_are_left_out(tree, monkeypatch, jobs):
-    monkeypatch.setattr(batch, "_COUNTED", 1)
+    monkeypatch.setattr(counting, "_GROUP", 1)
     (tree / "broken.png").write_bytes(b"no picture")
     (tree / "many.gif").write_bytes(b"")
     (tree / "empty").mkdir()

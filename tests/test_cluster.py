@@ -17,6 +17,7 @@ from upath import UPath
 
 import kmc_format
 from kmc_format import batch, cli
+from kmc_format._batch import counting
 from kmc_format._dask import parallel
 
 pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops open where it is ended
@@ -97,7 +98,7 @@ def test_a_codebook_travels(client, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:1 of 41 images:UserWarning")
 def test_one_codebook(client, pictures, monkeypatch):
-    monkeypatch.setattr(batch, "_COUNTED", 1)  # so that there are several rounds of adding up
+    monkeypatch.setattr(counting, "_GROUP", 1)  # so that there are several rounds of adding up
     found = batch.train_codebook([pictures], 30, client=client)
     assert np.array_equal(found, batch.train_codebook([pictures], 30, jobs=1))
 

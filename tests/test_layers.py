@@ -1,4 +1,4 @@
-"""The arrows of the architecture point downwards only."""
+"""The arrows of the architecture point downwards only, and its parts are small."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -19,6 +19,8 @@ HEAVY = {
     *("dask", "distributed", "fsspec", "upath"),
 }
 WITHOUT_PILLOW = ("_core", "_format", "_quantize")
+# The most lines of a module with all there is in it, and of a class and a function without docstrings.
+MOST_LINES, MOST_LINES_OF_CLASS, MOST_LINES_OF_FUNCTION = 400, 200, 40
 
 
 def name_of(path: Path) -> str:
@@ -69,3 +71,19 @@ def test_heavy_libraries_are_imported_when_they_are_used():
         first = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
         assert not imports(module, first) & HEAVY, module
         assert module.split(".")[0] not in WITHOUT_PILLOW or "PIL" not in imports(module, first), module
+
+
+def lines_of_docstrings(node: ast.AST) -> int:
+    with_body = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    inside = [one for one in ast.walk(node) if isinstance(one, with_body) and ast.get_docstring(one)]
+    return sum((one.body[0].end_lineno or 0) - one.body[0].lineno + 1 for one in inside)
+
+
+def test_modules_classes_and_functions_are_small():
+    for module, tree in MODULES.items():
+        assert tree.body[-1].end_lineno <= MOST_LINES, module
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                most = MOST_LINES_OF_CLASS if isinstance(node, ast.ClassDef) else MOST_LINES_OF_FUNCTION
+                lines = node.end_lineno - node.lineno + 1 - lines_of_docstrings(node)
+                assert lines <= most, f"{module}: {node.name}"

@@ -12,6 +12,7 @@ from support import SAMPLES, SHARED, load, mostly_slow, psnr, save, smooth
 
 import kmc_format
 from kmc_format import Indexed, batch, report
+from kmc_format._batch import running
 from kmc_format._options import options
 from kmc_format._options.options import SaveOptions
 from kmc_format._pixels import colours
@@ -601,8 +602,11 @@ def test_a_misspelt_option_is_an_error_with_the_right_one(tmp_path, given, meant
 
 
 def test_arguments_of_a_function_are_suggested_too(tmp_path):
-    with pytest.raises(TypeError, match="'recursve'; did you mean 'recursive'"):
-        batch.encode([tmp_path], recursve=True)
+    for function in (batch.encode, batch.decode, batch.train_codebook):
+        with pytest.raises(TypeError, match="'recursve'; did you mean 'recursive'"):
+            function([tmp_path], recursve=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'strip'"):
+        batch.decode([tmp_path], strip=True)
     with pytest.raises(ValueError, match="option must be 'k' or 'quality', not 'rdo'"):
         report.sweep(smooth(), [1], "rdo")
     with pytest.raises(TypeError, match="leave it out, or the options"):
@@ -615,13 +619,17 @@ def test_the_options_have_types():
     given = {
         options.MoreOptions: (kmc_format.encode, kmc_format.write, batch.save_array),
         options.QuantizeOptions: (kmc_format.quantize,),
-        options.ClusterOptions: (kmc_format.train_codebook, batch.train_codebook),
-        options.GivenOptions: (batch.encode, batch.encode_each, report.sweep, report.compare),
+        options.ClusterOptions: (kmc_format.train_codebook,),
+        options.GivenOptions: (report.sweep, report.compare),
+        running.EncodeArguments: (batch.encode, batch.encode_each),
+        running.TrainArguments: (batch.train_codebook,),
     }
     for type_, functions in given.items():
         for function in functions:
             annotation = inspect.signature(function).parameters["options"].annotation
             assert annotation == f"Unpack[{type_.__name__}]"
+    of_encode = typing.get_type_hints(running.EncodeArguments).keys()
+    assert of_encode == {*typing.get_type_hints(options.GivenOptions), *running.Run._fields}
 
 
 def test_pillow_ignores_what_it_does_not_know():

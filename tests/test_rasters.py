@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings(  # Dask leaves sockets and event loops 
 DRIVER = """
 import sys
 import dask.array
-from kmc_format import rasters
+from kmc_format._dask import rasters
 rasters._BLOCK_SIDE, rasters._LEAST_BLOCKS, rasters._BLOCKS_A_THREAD = 128, 8, 1
 source, path, scheduler = sys.argv[1:]
 rasters.save_array(dask.array.from_zarr(source), path, tile=128, effort=2, client=scheduler)

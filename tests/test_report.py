@@ -79,6 +79,14 @@ def test_a_picture_is_compared_with_what_it_becomes(tmp_path, path):
     assert found.numbers["k"] == len(found.codebook)
 
 
+def test_a_file_is_opened_once_to_be_compared_with_what_it_becomes(tmp_path, monkeypatch):
+    smooth().save(tmp_path / "x.png")
+    opened, open_image = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda file: opened.append(file) or open_image(file))
+    report.compare(tmp_path / "x.png", k=8)
+    assert opened.count(tmp_path / "x.png") == 1
+
+
 def test_pictures_without_files_compare_too(tmp_path):
     smooth().save(tmp_path / "x.png")
     by_path = report.compare(tmp_path / "x.png", k=8)

@@ -141,7 +141,7 @@ def _warnings() -> Iterator[Sequence[warnings.WarningMessage]]:
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        # What has twice the pixels that Pillow warns of is an error anyway.
+        # Pictures of twice the pixels that Pillow warns of are errors anyway.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield caught
 

@@ -21,6 +21,7 @@ FILE = click.Path(path_type=Path)
 # --- Values ---------------------------------------------------------------------------------------
 
 
+# What a letter after a size multiplies it by: decimal units, as in "20 kB".
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
 
@@ -109,7 +110,6 @@ BATCH_OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
 ]
-HOW = ("recursive", "force", "jobs", "any_size", "client")  # those of them that `batch` has
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

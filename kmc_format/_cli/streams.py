@@ -18,6 +18,7 @@ from .._files import write_whole
 if TYPE_CHECKING:
     from ..batch import Record
 
+# The names by which a command is told to read its input, and to write its output, as a stream.
 _STDIN = ("-", "/dev/stdin", "/dev/fd/0")
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
 

@@ -25,13 +25,15 @@ from . import workers
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-# Items handed out for each process, the one it works at among them: enough that none has to wait for more.
+# How many items are handed out for each process at a time, the one that it works at among them. That is
+# enough that no process has to wait for more.
 _AHEAD = 4
-# Tasks for each core of a cluster, about: enough that all cores end at about the same time.
+# About how many tasks each core of a cluster gets: enough that all cores end at about the same time.
 _GROUPS = 16
-# Items in a task, at most. A task costs the scheduler about a millisecond, which does not show with so many.
+# The most items in a task. A task costs the scheduler about a millisecond, which hardly counts when it is
+# spread over so many items.
 _MOST_IN_GROUP = 64
-# Results that one task merges: more make fewer rounds, and need more memory at once.
+# How many results one task merges: more of them make fewer rounds, and need more memory at once.
 _BRANCHES = 8
 _INTERRUPTED = "interrupted"
 _KILLED = "a process was killed, perhaps as memory ran out"
@@ -110,7 +112,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 class _Worker:
     """The state of a process of the pool."""
 
-    stop: Event  # set when no more jobs are to be begun
+    stop: Event  # set when no more items are to be begun
     working = False
 
 

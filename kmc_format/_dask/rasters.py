@@ -58,15 +58,16 @@ Compute = Callable[[Iterable[list[Any]]], Iterator[Any]]
 
 # Options that need all pixels of a picture at once.
 _WHOLE = ("dither", "rdo", "quality", "max_bytes", "max_error")
-# The side in pixels, about, of a block of tiles, which one task codes.
+# One task codes a block of tiles, whose sides are about so many pixels.
 _BLOCK_SIDE = 1024
-# Bytes of a chunk where the array is no Dask array, and so has no chunks of its own.
+# How many bytes a chunk has, at most, of an array that is no Dask array and so has no chunks of its own.
 _CHUNK_BYTES = 2**23
-# Colours that are told apart, of 12 bytes each: without alpha there are no more than so many.
+# How many colours are told apart at most. Each takes 12 bytes; without alpha there are no more than so many.
 _MOST_COLOURS = 2**24
-# Groups of blocks handed out at a time, the one that is waited for among them: one is coded meanwhile.
+# How many groups of blocks are handed out at a time: one that is waited for, and one that is coded meanwhile.
 _AHEAD = 2
-# Blocks in a group: at least so many for each thread, and at least so many in all, as workers may come later.
+# A group has at least so many blocks for each thread there is, and at least so many in all, as more workers
+# may come later.
 _BLOCKS_A_THREAD, _LEAST_BLOCKS = 4, 64
 # A group ends with the row that makes it so many blocks, wherever the array's chunks end.
 _MOST_BLOCKS = 2**10
@@ -133,7 +134,7 @@ def save_array(
     kind = kind_of(source.shape, source.dtype)
     size = source.shape[1], source.shape[0]
     grid, effort, _ = asked.layout(size)
-    task = tasks.plan(kind, asked)
+    task = tasks.task_for(kind, asked)
     metadata = pack_metadata(asked.metadata, task.kind.mode)
     with _computing(client) as (compute, threads), whole(os.fspath(path)) as file:
         if not file.seekable():
@@ -220,7 +221,7 @@ def _find_codebook(source: Any, task: tasks.Task, compute: Compute) -> tuple[Arr
 
 
 def _count_chunk(pixels: Array, task: tasks.Task, **_: Any) -> Tally:
-    return tally.count(tasks.fit(task, pixels))
+    return tally.count(tasks.suited(task, pixels))
 
 
 def _merge_chunks(parts: Any, most: int, **_: Any) -> Tally:
@@ -288,7 +289,7 @@ def _coded(source: Any, block_task: Any, blocks: Grid, rows: range) -> list[Any]
 
 def _encode_block(pixels: Array, block_task: BlockTask) -> list[list[bytes]]:
     """Code a block; return its tiles in rows."""
-    histogram = tally.histogram(tasks.fit(block_task.task, pixels))
+    histogram = tally.histogram(tasks.suited(block_task.task, pixels))
     labels = kmeans.label(block_task.task, histogram, block_task.entries, block_task.kept).labels
     height, width = labels.shape
     grid = Grid(width, height, min(block_task.tile_size[0], width), min(block_task.tile_size[1], height))

@@ -11,18 +11,18 @@ from PIL import Image
 
 from .._extras import needed
 from .preview import Preview
-from .view import Source, comparison_class, png, title_html, visible, without_axis
+from .view import Explored, comparison_class, png, title_html, visible, without_axis
 
 # The right end of the slider for rdo, in squared error per bit; quality 70 picks about as much.
 _MOST_RDO = 100.0
-_WIDE = {"width": "auto"}
+_WIDE = {"width": "auto"}  # the layout of widgets that take the width of the panel
 
 
 class Panel:
     """Sliders and a button beside a picture; a subclass says what happens when they are used."""
 
-    def __init__(self, preview: Preview, source: Source, k: int) -> None:
-        self._preview, self._source = preview, source
+    def __init__(self, preview: Preview, explored: Explored, k: int) -> None:
+        self._preview, self._explored = preview, explored
         self._range = int(preview.pixels.min()), int(preview.pixels.max())
         self._widgets = needed("ipywidgets", "notebook")
         self._make_sliders(k)
@@ -73,7 +73,7 @@ class Panel:
     def _make_saving(self) -> None:
         widgets = self._widgets
         self.path = widgets.Text(
-            str(Path(self._source.name).with_suffix(".kmc")),
+            str(Path(self._explored.name).with_suffix(".kmc")),
             tooltip="where to save",
             layout={"flex": "1 1 auto"},
         )
@@ -89,7 +89,7 @@ class Panel:
         )
         panel = widgets.VBox(
             [
-                widgets.HTML(title_html(self._source, self._preview)),
+                widgets.HTML(title_html(self._explored, self._preview)),
                 *(self.k, self.rdo, self.dither, self.quality, self._hint, self._view),
                 *(self._figures, self._swatch, self._code),
                 widgets.HBox([self.path, self._button]),

@@ -23,17 +23,20 @@ from .._pixels import convert, tally
 from .._quantize import kmeans, rate, tasks
 from . import quick_codebooks
 
-MOST_K = 256  # colours; the slider ends there
+# The right end of the slider for k, which is the number of colours.
+MOST_K = 256
 
-# Pixels up to which the whole picture is previewed.
+# Pictures of up to so many pixels are previewed as a whole.
 _WHOLE_PIXELS = 2**20
-# Pixels of a larger picture that are previewed, from its middle; and that have their colours counted.
+# Of a larger picture so many pixels in the middle are previewed, and the colours of so many are counted,
+# which come from all over.
 _MIDDLE_PIXELS, _SAMPLE_PIXELS = 2**19, 2**19
-# Number of colours up to which labels are coded to tell the length of the file; of more it is estimated.
+# Up to so many colours, labels are coded to know the length of the file; with more it is estimated.
 _QUICK_K = 32
-# Bands of a picture that are dithered or weighed in threads. Each starts anew, so many of them would show.
+# A picture is dithered, or its labels are chosen, in so many bands at most, each in a thread. Each band
+# starts anew, so more of them would show.
 _MOST_BANDS = 2
-# Pixels from which threads are used: starting them takes about as long as fewer pixels do.
+# Threads are used from so many pixels on: to start them takes about as long as the work at fewer pixels.
 _THREAD_PIXELS = 2**16
 
 

@@ -1,4 +1,4 @@
-"""Codebooks that are found in milliseconds, for the sliders of the explorer: nearly as good as others."""
+"""Codebooks that are found in milliseconds, for the sliders of the explorer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._quantize.kmeans import FEW_COLOURS, choose_entries
 from .._quantize.nearest import nearest
 from .._quantize.tasks import Task
 
-# Entries up to which clustering anew takes hardly any time.
+# Up to so many entries, clustering anew takes hardly any time.
 _FEW_ENTRIES = 8
 
 
@@ -19,8 +19,8 @@ class Codebooks:
     """Codebooks for one picture, each found in milliseconds and nearly as good as that of `find_codebook`.
 
     The colours are clustered once, for the most entries; these are merged pairwise, and those left
-    move by a few steps of K-Means. Few colours are clustered anew for each, and so are others for
-    few entries; those are as good.
+    move by a few steps of K-Means. Where there are few colours, or few entries are wanted, colours are
+    clustered anew each time, and the codebook is as good as any.
 
     Parameters
     ----------

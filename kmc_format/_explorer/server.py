@@ -19,8 +19,8 @@ from PIL import Image
 from .._extras import needed
 from .preview import Preview
 
-_ADDRESS = "127.0.0.1"
-# Nothing is loaded from elsewhere, whatever the page would like to have.
+_ADDRESS = "127.0.0.1"  # which other machines cannot reach
+# Browsers load nothing from elsewhere, whatever the page asks for.
 _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
     f" ws://{_ADDRESS}:*;"

@@ -19,37 +19,37 @@ from .._format.indexed import Array
 from .._pixels import colours
 from .preview import Preview
 
-Picture = Array | Image.Image | str | PathLike[str]
+PictureOrPath = Array | Image.Image | str | PathLike[str]
 
 _FOLDER = Path(__file__).parent
 
 
-class Source(NamedTuple):
+class Explored(NamedTuple):
     """The picture that is explored."""
 
     image: Image.Image
     name: str
-    length: int  # of its file in bytes; 0 where there is none
-    kind: str  # of its file
-    call: str  # that saves it, but for the name and the options
+    length: int  # bytes of its file; 0 where there is none
+    kind: str  # what its file is called, such as "the PNG"
+    call: str  # the line of code that saves it, with places for the name and the options
 
 
-def source_of(picture: Picture) -> Source:
+def explored_of(picture: PictureOrPath) -> Explored:
     if isinstance(picture, (str, PathLike)):
         with Image.open(picture) as opened:
-            return source_of(opened)
+            return explored_of(opened)
     if isinstance(picture, Image.Image):
         file = getattr(picture, "filename", "")
         path = Path(file) if isinstance(file, (str, PathLike)) else Path()
         length = path.stat().st_size if path.is_file() else 0
         kind = f"the {picture.format}" if picture.format else "its file"
         # A copy, as the other may be changed while its figures are shown.
-        return Source(picture.copy(), path.name or "picture", length, kind, "image.save({}{})")
+        return Explored(picture.copy(), path.name or "picture", length, kind, "image.save({}{})")
     pixels = np.asarray(picture)
     if pixels.dtype not in (np.bool_, np.uint8, np.uint16):
         pixels = pixels.astype(np.int32)  # which was found to hold them
     image = Image.fromarray(without_axis(pixels))
-    return Source(image, "picture", 0, "", "kmc_format.write({}, array{})")
+    return Explored(image, "picture", 0, "", "kmc_format.write({}, array{})")
 
 
 def without_axis(pixels: Array) -> Array:
@@ -78,16 +78,16 @@ def png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def title_html(source: Source, preview: Preview) -> str:
+def title_html(explored: Explored, preview: Preview) -> str:
     width, height = preview.size
     facts = [f"{width:,} &times; {height:,} pixels"]
-    if source.length:
-        facts.append(f"{source.length:,} bytes")
+    if explored.length:
+        facts.append(f"{explored.length:,} bytes")
     shown = preview.pixels.shape
     if preview.partial:
         facts.append(f"the middle {shown[1]:,} &times; {shown[0]:,} shown and previewed")
     return (
-        f"<div class='kmc-name'>{html.escape(source.name)}</div>"
+        f"<div class='kmc-name'>{html.escape(explored.name)}</div>"
         f"<div class='kmc-quiet'>{', '.join(facts)}</div>"
     )
 

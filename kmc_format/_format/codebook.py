@@ -9,6 +9,7 @@ from ..errors import FormatError, UnsupportedError
 from .container import Front
 from .indexed import Array, Kind
 
+# The numbers of codebook codings in a file (FORMAT.md, "Codebook").
 CODEBOOK_RAW, CODEBOOK_MODELLED = 0, 1
 
 
@@ -17,7 +18,7 @@ def encode_codebook(codebook: Array) -> tuple[int, bytes]:
     words = _words(codebook)
     raw = words.astype(words.dtype.newbyteorder(">")).tobytes()
     modelled = _core.encode_codebook(words.astype(np.uint32), 8 * words.itemsize)
-    # The first of the shortest: raw, where the other is not shorter.
+    # Of equally long ones `min` takes the first, which is the one that is easier to read.
     return min((CODEBOOK_RAW, raw), (CODEBOOK_MODELLED, modelled), key=lambda item: len(item[1]))
 
 

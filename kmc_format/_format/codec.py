@@ -23,7 +23,7 @@ from .labels import coding_order, decode_labels, encode_labels
 from .metadata import Metadata, pack_metadata, parse_metadata
 from .threads import check_threads, map_tiles
 
-# Automatic tiles have about so many pixels at most, so that threads have several at work.
+# Automatic tiles have about so many pixels at most, so that the threads have several tiles to work at.
 _TILE_PIXELS = 2**21
 
 
@@ -103,10 +103,10 @@ def encode(indexed: Indexed, layout: Layout, metadata: Metadata | None = None) -
     grid, effort, threads = layout
     front = pack_front(grid, indexed.kind, indexed.codebook)
     spare = threads if grid.count == 1 else 1  # for one tile to be coded in
-    encode_labels = tile_encoder(indexed.codebook, effort, spare)
+    encode_chunk = tile_encoder(indexed.codebook, effort, spare)
 
     def encode_tile(box: Box) -> bytes:
-        return encode_labels(indexed.labels[box.upper : box.lower, box.left : box.right])
+        return encode_chunk(indexed.labels[box.upper : box.lower, box.left : box.right])
 
     tiles = map_tiles(encode_tile, grid, grid, threads)
     chunks = pack_metadata(metadata or {}, indexed.mode)
@@ -126,7 +126,12 @@ def pack_index(lengths: Iterable[int], grid: Grid) -> bytes:
 def tile_encoder(codebook: Array, effort: int, threads: int = 1) -> Callable[[Array], bytes]:
     """Return a function that codes the labels of a tile, shape (height, width), as its chunk."""
     order = functools.cache(functools.partial(coding_order, codebook))  # packed labels need none
-    return lambda labels: container.pack_chunk(*encode_labels(labels, len(codebook), order, effort, threads))
+
+    def encode_chunk(labels: Array) -> bytes:
+        coding, payload = encode_labels(labels, len(codebook), order, effort, threads)
+        return container.pack_chunk(coding, payload)  # the tag of a tile's chunk is its label coding
+
+    return encode_chunk
 
 
 def read_header(reader: Reader) -> Header:

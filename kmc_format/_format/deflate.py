@@ -8,7 +8,7 @@ from ..errors import FormatError
 
 
 def deflate(data: bytes, level: int = 6) -> bytes:
-    """Compress as a bare deflate stream (RFC 1951); the chunk's CRC makes zlib's own idle."""
+    """Compress as a bare deflate stream (RFC 1951), without zlib's checksum: the chunk around it has one."""
     compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 9)
     return compressor.compress(data) + compressor.flush()
 

@@ -118,7 +118,7 @@ class Indexed:
     @property
     def kind(self) -> Kind:
         """Mode, dtype and channels together."""
-        return _kind_of(self.codebook, self.mode)
+        return Kind(self.mode, self.codebook.dtype.name, self.codebook.shape[1])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Indexed):
@@ -185,7 +185,7 @@ def as_int(value: object) -> int | None:
 
 
 def plain_kind(dtype: str, channels: int) -> Kind:
-    """Return the kind of picture whose entries are such, and that is neither bilevel nor a palette's."""
+    """Return the kind of picture with such entries that is neither bilevel nor a palette's."""
     for kind in KINDS:
         if (kind.dtype, kind.channels) == (dtype, channels) and kind.mode not in ("1", "P"):
             return kind

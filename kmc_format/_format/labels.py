@@ -16,25 +16,25 @@ from .deflate import deflate, inflate
 from .indexed import Array, Indexed, label_dtype
 from .threads import map_in_threads
 
-# The numbers of label codings: this one, `_core.DRAWN` and `_core.PHOTOGRAPHIC`.
+# The number of a label coding in a file; those of the others are `_core.DRAWN` and `_core.PHOTOGRAPHIC`.
 LABELS_PACKED = 0
 MAX_EFFORT = 2
 Coding = tuple[int, int]  # a label coding and its options
-# What is tried at an effort.
+# Which codings, with which options, are tried at an effort; the shortest result is taken.
 _EFFORTS: dict[int, list[Coding]] = {
     1: [(_core.DRAWN, 0), (_core.DRAWN, 1), (_core.DRAWN, 2), (_core.DRAWN, 3), (_core.PHOTOGRAPHIC, 0)],
     2: [(_core.DRAWN, 4), (_core.DRAWN, 5), (_core.DRAWN, 6), (_core.DRAWN, 7), (_core.PHOTOGRAPHIC, 1)],
 }
-# All ways to code labels are tried on about so many pixels of a tile, which come in so many strips;
+# Of a larger tile, all of these are tried on about so many pixels, which come in so many strips.
 _TRIAL_PIXELS, _STRIPS = 2**17, 2
-# on the whole tile then those that took up to so many times the bytes of the best, by effort.
+# On the whole tile those are tried then that took up to so many times the bytes of the best; by effort.
 _CLOSE = {1: 1.05, 2: 1.25}
-# From so many pixels on they are tried in threads, where there are some to spare.
+# From so many pixels on, codings are tried in threads, if there are some to spare.
 _TRIAL_THREAD_PIXELS = 2**14
-# Tiles of up to so many pixels are coded in the ways of all efforts, as none takes long.
+# Tiles of up to so many pixels are coded as at all efforts, since that does not take long.
 _ALL_PIXELS = 2**14
-# Ways to code labels that look up matches decode more slowly. Their bytes are multiplied by this before the
-# best way is chosen, so that they are taken only if they save about 5 % or more.
+# Codings that look up matches decode more slowly. Their bytes are multiplied by this before the best coding
+# is chosen, so that they are taken only if they save about 5 % or more.
 _MATCHES_WORTH = 1.05
 _BY_WORTH = operator.attrgetter("worth")
 
@@ -48,6 +48,7 @@ class Order(NamedTuple):
 
 
 def coding_order(codebook: Array) -> Order:
+    """Return the order in which models number the labels of a codebook: FORMAT.md, "Digits of labels"."""
     k, channels = codebook.shape
     colours = np.zeros((k, 4), np.uint8)
     if codebook.dtype == np.uint8:
@@ -164,7 +165,7 @@ def _encode_modelled(
 def _promising(
     numbers: Array, order: Order, codings: list[Coding], share: float, threads: int
 ) -> list[Coding]:
-    """Return the ways to code labels that take up to `share` of the bytes of the best in a sample."""
+    """Return the codings that take up to `share` times the bytes of the best one on a sample."""
     sample = _sample(numbers, _TRIAL_PIXELS)
 
     def close(ways: list[Coding]) -> list[Coding]:
@@ -172,7 +173,7 @@ def _promising(
         most = share * min(trials, key=_BY_WORTH).worth
         return [trial.coding for trial in trials if trial.worth <= most]
 
-    # Whether labels nearby are listed decides little: so at first without.
+    # The option to list labels nearby changes little, so codings are first tried without it.
     firsts = close([way for way in codings if not (way[0] == _core.DRAWN and way[1] & _core.DRAWN_LIST)])
     drawn = [options for coding, options in firsts if coding == _core.DRAWN]
     listed = [(_core.DRAWN, options | _core.DRAWN_LIST) for options in drawn]

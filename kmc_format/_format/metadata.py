@@ -12,7 +12,9 @@ from . import container
 from .container import Reader
 from .deflate import deflate, inflate
 
-MAX_RDO = 2.0**22  # more than any colours differ
+# The largest `rdo`: more than the squared error between any two colours, in 8-bit units.
+MAX_RDO = 2.0**22
+# The least normal number of 32 bits, as which a file holds an `rdo`.
 _LEAST_SINGLE = 2.0**-126
 
 
@@ -25,7 +27,7 @@ class Metadata(TypedDict, total=False):
     dpi: tuple[float, float]
     transparency: int | bytes  # of a palette image: one clear entry, or an alpha for each
     rdo: float  # squared error a bit of the labels was worth, where they were chosen by that
-    options: bytes  # only written: by what a writer knows its file again, see `SaveOptions.digest`
+    options: bytes  # only written: which options the file was made with, as `SaveOptions.digest` has it
 
 
 BYTES: dict[Literal["icc_profile", "exif", "xmp"], int] = {

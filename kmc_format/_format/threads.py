@@ -11,9 +11,9 @@ from .indexed import as_int
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-# For fewer pixels than this, starting threads takes longer than they save.
+# Threads work from so many pixels on: to start them takes longer than they save for fewer.
 _THREAD_PIXELS = 2**19
-# So many tiles for each thread are in memory at a time, the one that it works at among them.
+# How many items are in memory at a time for each thread, the one that it works at among them.
 _AHEAD = 3
 
 

@@ -26,7 +26,8 @@ from .exif import exif_bytes
 Colour = int | str | Sequence[int]  # a string is what `PIL.ImageColor` knows
 Codebook = Array | Image.Image | Indexed | str | PathLike[str] | Sequence[Colour]
 
-DEFAULT_K = 256  # colours of a picture of 8 bits; of wider integers, as many as a file holds
+# The default of k for pictures of 8 bits. Wider integers are kept exactly, while a file can hold them.
+DEFAULT_K = 256
 
 
 class ClusterOptions(TypedDict, total=False):
@@ -80,7 +81,8 @@ class Option(NamedTuple):
     none: Any = None  # what None means, if not the default
 
 
-_AS_IN_PILLOW = "as in Pillow"  # a profile is the picture's own; other metadata are left out
+# How metadata are saved by default: a colour profile is the picture's own; other metadata are left out.
+_AS_IN_PILLOW = "as in Pillow"
 
 
 def _option(default: Any, *option: Any, **more: Any) -> Any:
@@ -178,8 +180,8 @@ class SaveOptions:
         _AS_IN_PILLOW,
         none=(),
     )
-    given: Mapping[str, Any] = field(default_factory=dict, repr=False)  # as it was, for `digest`
-    mark: bytes = field(default=b"", repr=False)  # put into the file, for its writer to know it again
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)  # what `of` was given, for `digest`
+    mark: bytes = field(default=b"", repr=False)  # a digest that is put into the file
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SaveOptions:
@@ -250,17 +252,20 @@ class SaveOptions:
         return self.quality is not None or self.max_bytes is not None
 
     def digest(self, **more: Any) -> bytes:
-        """Return some bytes that differ, as good as always, where different options give different files.
+        """Return a few bytes that tell options apart: where options give different files, so are these bytes.
+
+        They are part of a hash, so two sets of options may share them by chance, once in millions.
 
         Parameters
         ----------
         **more
-            What else matters, None where it is as usual.
+            What else changes files, None where it is as usual.
 
         Returns
         -------
         bytes
-            None if all that matters is as by default. The same on every machine and in every version.
+            Empty if all options that matter have their defaults. The same on every machine and in every
+            version.
 
         Examples
         --------
@@ -306,6 +311,7 @@ _NONES = {
 _EXCLUSIONS = [
     (name, other, reason) for name, option in OPTIONS.items() for other, reason in option.excludes.items()
 ]
+# How many bytes of a hash tell the options of one file from those of another.
 _DIGEST_BYTES = 3
 
 

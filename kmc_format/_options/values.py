@@ -114,7 +114,7 @@ def xmp(name: str, xmp: Any) -> bytes:
 
 
 def dpi(_: str, dpi: Any) -> tuple[()] | tuple[float, float]:
-    """Return a resolution; none of one that is unknown, as the formats have it that Pillow reads."""
+    """Return a resolution, or an empty one for zeros and infinities, which mean that it is unknown."""
     numbers = isinstance(dpi, (tuple, list)) and all(isinstance(value, Real) for value in dpi)
     if numbers and all(value == 0 or not math.isfinite(value) for value in dpi):
         return ()

@@ -20,7 +20,8 @@ from .._pixels.likeness import looks_like_labels, percentage
 from .._quantize import kmeans, rate, tasks
 from .._quantize.search import Size
 
-_OTHER_PROFILES = {"CMYK", "LAB"}  # modes whose colour profile would be wrong for RGB
+# Modes that are stored as RGB, for which their colour profile would be wrong.
+_OTHER_PROFILES = {"CMYK", "LAB"}
 
 
 def encode(picture: Array | Image.Image | Indexed, options: SaveOptions) -> bytes:

@@ -16,13 +16,14 @@ from .._format.indexed import Array, Kind
 
 SPACES = ("srgb", "oklab")
 
-# Which channels of RGBA a colour of 8 bits has, by how many it has: grey; grey and alpha; RGB; RGBA.
+# Which channels of RGBA an 8-bit colour is made of, by how many channels it has: grey; grey and alpha; RGB;
+# RGBA.
 CHANNELS_OF_RGBA = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
-_ALPHA = 3
+_ALPHA = 3  # the position of alpha in RGBA
 
-# How far black is from white in coordinates of Oklab.
+# How far black is from white in integer coordinates of Oklab.
 _UNIT = 2**17
-# The other two count twice: Ottosson's finding from measured colour differences, known as delta E OK2.
+# The coordinates a and b count twice, which Ottosson found to fit measured colour differences: delta E OK2.
 _OKLAB_SCALE = np.array([_UNIT, 2 * _UNIT, 2 * _UNIT])
 
 # Ottosson, "A perceptual color space for image processing", 2020: linear sRGB to cone responses,
@@ -123,9 +124,10 @@ def coordinates(entries: Array, kind: Kind, space: str) -> Array:
     """
     if kind.dtype != "uint8":
         return entries.astype(np.int64)
-    colour = entries[:, :-1] if has_alpha(kind) else entries
+    with_alpha = has_alpha(kind)
+    colour = entries[:, :-1] if with_alpha else entries
     points = _OKLAB_SCALE[: colour.shape[1]] * oklab(colour) if space == "oklab" else colour * 510.0
-    if has_alpha(kind):
+    if with_alpha:
         grey, extent = _mid_grey(kind.channels - 1, space)
         alpha = entries[:, -1:] / 255
         points = np.hstack([alpha * (points - grey), alpha * extent])
@@ -150,7 +152,8 @@ def nearest_colours(points: Array, kind: Kind, space: str) -> Array:
     if kind.dtype != "uint8":
         limits = np.iinfo(kind.dtype)
         return pack(np.clip(np.rint(points), limits.min, limits.max).astype(kind.dtype))
-    if has_alpha(kind):
+    with_alpha = has_alpha(kind)
+    if with_alpha:
         grey, extent = _mid_grey(kind.channels - 1, space)
         alpha = np.clip(points[:, -1:] / extent, 1 / 255, 1)
         visible = points[:, -1:] * 510 >= extent  # others round to an alpha of 0
@@ -160,7 +163,7 @@ def nearest_colours(points: Array, kind: Kind, space: str) -> Array:
     colour = np.clip(np.rint(colour), 0, 255)
     if kind.mode == "1":
         colour = np.where(colour >= 128, 255, 0)
-    if has_alpha(kind):
+    if with_alpha:
         colour = np.hstack([colour, np.rint(alpha * 255)]) * visible
     return pack(colour.astype(np.uint8))
 

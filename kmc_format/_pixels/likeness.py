@@ -16,13 +16,15 @@ import numpy as np
 
 from .._format.indexed import Array
 
-_MOST_CHANGES = 0.3  # among pairs of neighbours
-_SHARP = 0.5  # of the changes, at least
-_UNRELATED = (
-    0.5  # of the distance between any two different pixels; of the steps, those beyond the next level
-)
-_FEW_LEVELS = 4  # whose steps say nothing
-_MOST_PIXELS = 2**22  # looked at: as many whole rows as have so many
+# The shares of the rule above: of pairs of neighbours that differ, at most, and of sharp changes, at least.
+_MOST_CHANGES, _SHARP = 0.3, 0.5
+# How far apart colours that touch are, at least, as a share of the mean distance of different pixels; and of
+# sharp changes between greys, the share that skips a level in use, at least.
+_UNRELATED = 0.5
+# With up to so many levels of grey, the steps between them say nothing.
+_FEW_LEVELS = 4
+# As many whole rows are looked at as have so many pixels.
+_MOST_PIXELS = 2**22
 
 
 def looks_like_labels(values: Array, colours: Array | None = None) -> bool:

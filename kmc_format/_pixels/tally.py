@@ -19,11 +19,11 @@ from .. import _core
 from .._format.indexed import Array, Kind, plain_kind
 from .colours import common_channels, has_alpha, pack, unpack, widen
 
-# Pixels that `Histogram.map` looks up at once. NumPy makes 64-bit positions of them, 8 MiB for so many.
+# How many pixels `Histogram.map` looks up at once. NumPy makes 64-bit positions of them: 8 MiB.
 _BLOCK = 2**20
-# Pixels that `count` has in memory as numbers at once, 16 MiB.
+# How many pixels `count` has in memory as 32-bit numbers at once: 16 MiB.
 _STRIP = 2**22
-# Colours that `merge_all` lets wait, at least, before it adds them up: a few take as long as many.
+# `merge_all` adds up tallies when at least so many colours wait, as adding up a few takes as long as many.
 _ENOUGH = 2**20
 
 
@@ -57,7 +57,8 @@ def histogram(pixels: Array) -> Histogram:
     """Count the colours of pixels, shape (height, width, channels), of a dtype that codebooks have."""
     packed = pack(pixels)
     numbers = np.array(packed, np.uint32, order="C")  # a copy, which becomes numbers in place
-    first, counts = (np.frombuffer(part, np.uint32) for part in _core.count(numbers.reshape(-1)))
+    found, occurrences = _core.count(numbers.reshape(-1))
+    first, counts = np.frombuffer(found, np.uint32), np.frombuffer(occurrences, np.uint32)
     order = np.argsort(first)
     rank = np.empty(len(order), np.uint32)
     rank[order] = np.arange(len(order), dtype=np.uint32)

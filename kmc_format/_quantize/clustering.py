@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import threading
 import warnings
 from collections.abc import Iterator
@@ -26,34 +27,35 @@ if TYPE_CHECKING:
 
 # tests/benchmarks/NOTES.md tells how these were chosen; all of them trade error against time.
 
-# Bins of the coarse and the fine histogram, at least, for each unit of the square root of k.
+# The coarse and the fine histogram have so many bins, times the square root of k, at least.
 _COARSE_BINS, _FINE_BINS = 600, 2000
-# Numbers of cells along a side that are tried for the grid of a histogram, in turn.
+# The numbers of cells along a side that are tried, in turn, for the grid of a histogram.
 _SIDES = (32, 40, 48, 64, 80, 96, 128, 192, 256, 1024, 4096, 16384)
-# Cells of a histogram, at most: their numbers have 32 bits.
+# A histogram has so many cells at most, as their numbers have 32 bits.
 _MOST_CELLS = 2**32
-# Searches begin from _STARTS / k different starts, at least one and at most _MOST_STARTS.
+# K-Means is begun _STARTS / k times, at least once and at most _MOST_STARTS times, and the best result is
+# taken.
 _STARTS, _MOST_STARTS = 64, 4
-# Rounds of split and merge, at most, and Lloyd steps after each.
+# There are so many rounds of split and merge at most, with so many Lloyd steps in each.
 _ROUNDS, _ROUND_STEPS = 12, 3
-# How many times the gain that is expected of a split the merge beside it may cost.
+# A cluster is split, and a pair merged for it, while that costs less than so many times the expected gain.
 _WORTH = 2.0
-# Lloyd steps on the fine histogram, at the end.
+# How many Lloyd steps are made on the fine histogram, at the end.
 _FINAL_STEPS = 6
-# Numbers of centres up to which one run of K-Means finds all; beyond, each group of colours has its own. The
-# second is for centres that are only a start.
+# Up to so many centres are found by one K-Means; for more, each group of colours has its own. The second
+# number is for centres that are only a start.
 _DIRECT_K, _ROUGH_K = 512, 64
-# Lloyd steps in a group, after k-means++.
+# How many Lloyd steps are made in a group, after k-means++.
 _GROUP_STEPS = 10
-# Pairs of a colour and a centre up to which Lloyd steps over all groups pay.
+# Up to so many pairs of a colour and a centre, Lloyd steps over all groups pay.
 _GLOBAL_PAIRS = 2**26
-# Number of centres up to which points on a line get the best start there is, and the bins it is found on.
+# Up to so many centres, points on a line get the best start there is, which is found on so many bins.
 _LINE_K, _LINE_BINS = 128, 640
-# Merged centres move by _MERGED_STEPS / k Lloyd steps, at most _GROUP_STEPS.
+# `refine` moves k centres by _MERGED_STEPS / k Lloyd steps, at most _GROUP_STEPS.
 _MERGED_STEPS = 1000
-# Number of centres up to which merged ones are split and merged again, which takes long for more.
+# `refine` also splits and merges up to so many centres; for more that would take long.
 _THOROUGH_K = 32
-# Weight of an anchor, in the weight of everything else: so heavy that its centre stays where it is.
+# An anchor weighs so many times as much as everything else together, so that its centre stays where it is.
 _ANCHOR = 1e9
 
 
@@ -83,8 +85,8 @@ def cluster(cloud: Cloud, k: int, seed: int, *, rough: bool = False) -> Array:
             return _cluster_in_groups(cloud, k, seed, rough)
         coarse = _coarsen(cloud, int(_COARSE_BINS * math.sqrt(k)))
         starts = min(max(_STARTS // k, 1), _MOST_STARTS)
-        fits = (_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts))
-        fit = min(fits, key=lambda fit: float(fit.inertia_))
+        fits = [_split_and_merge(_start(coarse, k, (seed + n) % 2**32, 1), coarse) for n in range(starts)]
+        fit = min(fits, key=operator.attrgetter("inertia_"))
         fine = _coarsen(cloud, int(_FINE_BINS * math.sqrt(k)))
         return _free_centres(_lloyd(fine, fit.cluster_centers_, _FINAL_STEPS), fine)
 

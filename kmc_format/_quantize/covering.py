@@ -12,11 +12,11 @@ from . import kmeans
 from .nearest import squared_distance
 from .scene import Scene, coordinates
 
-# Added to the coordinates of opaque colours, so that they and others, which cannot stand for them, are never
-# near.
+# This is added to the coordinates of opaque colours, so that they are far from all others, which must not
+# stand for them. It is more than any two coordinates differ.
 _NO_COVER = 2**20
-# More colours than this beyond the bound are covered by cells of a grid: one by one takes time that grows as
-# their square.
+# If more colours than this are beyond the bound, they are covered by cells of a grid, as covering them one by
+# one takes time that grows as the square of their number.
 _MANY_FAR = 4096
 
 
@@ -46,7 +46,7 @@ def _farthest(scene: Scene, far: Array, distance: Array) -> Array:
 def _apart(scene: Scene, far: Array) -> Array:
     """Return the coordinates of colours, opaque ones far from the others, which do not cover them."""
     points = scene.points[far].astype(np.int64)
-    points[scene.whole[far] > 0] += _NO_COVER
+    points[scene.opaque[far] > 0] += _NO_COVER
     return points
 
 

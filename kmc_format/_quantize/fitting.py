@@ -17,14 +17,15 @@ from .._format.labels import coding_order
 from .._format.threads import map_tiles
 from .._pixels import colours
 from .nearest import squared_distance
-from .scene import NO_BOUND, Book, Fit, Scene, are_whole, book_of, coordinates
+from .scene import NO_BOUND, Book, Fit, Scene, are_opaque, book_of, coordinates
 
-# The share of the cost of a bit that is charged to the pixel whose label is chosen. A label that costs bits
-# makes the same label cheaper at the pixels after it, which gives the rest back.
+# The share of what a bit costs that is charged to the pixel whose label is chosen. A label that costs bits
+# makes the same label cheaper at the pixels after it, and so saves the rest there. tests/benchmarks/NOTES.md
+# has the measurements.
 _ANTICIPATED = 0.42
 # A bit in the units of cost of `_core.choose_labels`, which are 1/1024 nat.
 _BIT = 1024 * math.log(2)
-# From so many pixels on, labels are chosen in threads: fewer than for coding, as it takes longer.
+# Labels are chosen in threads from so many pixels on: fewer than for coding, as choosing takes longer.
 _THREAD_PIXELS = 2**16
 
 
@@ -45,7 +46,7 @@ def _share_clear(scene: Scene, book: Book) -> Book:
 
 
 def minimise(scene: Scene, book: Book, rdo: float, rounds: int, drop: bool = True) -> Fit:
-    """Choose labels and fit the codebook to them, in turn; the nearest, where bits are worth nothing."""
+    """Choose labels and fit the codebook to them, in turn; with an `rdo` of 0, take the nearest entries."""
     fit = Fit(book, book.nearest.astype(np.uint16)[scene.numbers], 0)
     for _ in range(rounds if rdo else 0):
         fit = fit._replace(book=_share_clear(scene, fit.book))
@@ -63,7 +64,7 @@ def _choose(scene: Scene, fit: Fit, rdo: float) -> Fit:
     farthest[book.pinned] = -1
     nearest = order.numbers[book.nearest].astype(np.int32)
     entries = entries[order.labels]
-    whole = are_whole(scene, book.entries[order.labels])
+    opaque = are_opaque(scene, book.entries[order.labels])
     lagrange = min(max(round(_ANTICIPATED * rdo * scene.unit / _BIT), 1), 2**44)
     labels = np.empty(scene.numbers.shape, np.uint16)
 
@@ -79,8 +80,8 @@ def _choose(scene: Scene, fit: Fit, rdo: float) -> Fit:
             lagrange,
             order.colours,
             numbers,
-            None if whole is None else scene.whole,
-            whole,
+            None if opaque is None else scene.opaque,
+            opaque,
         )
         labels[tile] = order.labels.take(numbers)
         return length
@@ -108,9 +109,9 @@ def _refit(scene: Scene, fit: Fit, drop: bool) -> Fit:
     moved = entries.copy()
     free = (sums[-1] > 0) & ~fixed
     means = (sums[:-1, free] / sums[-1, free]).T
-    whole = are_whole(scene, entries[free])
-    if whole is not None:
-        means[whole > 0, -1] = colours.opaque_extent(scene.task.kind, scene.task.space)
+    opaque = are_opaque(scene, entries[free])
+    if opaque is not None:
+        means[opaque > 0, -1] = colours.opaque_extent(scene.task.kind, scene.task.space)
     moved[free] = colours.unpack(
         colours.nearest_colours(means, scene.task.kind, scene.task.space), scene.task.kind
     )

@@ -21,18 +21,20 @@ from .._pixels import colours
 from .._pixels.tally import Histogram, Tally, histogram, is_exact, means
 from .clustering import Cloud, cluster
 from .levels import best_levels
-from .nearest import nearest_alike, squared_distance
+from .nearest import nearest, nearest_by_opacity, squared_distance
 from .opacity import apart, settle
 from .tasks import Task, prepare, strength_of
 
 FindCentres = Callable[[Cloud, int], Array]  # as `clustering.cluster` does
 
-# Colours that are clustered, at most, and that are looked at together: of more, every second, third ... one.
+# So many colours are clustered at most: of more, every second one, or every third, and so on. So many are
+# also compared with the codebook at a time.
 _MOST_COLOURS = 2**20
-# Colours for which clustering takes hardly any time.
+# Up to so many colours, clustering takes hardly any time.
 FEW_COLOURS = 2**10
 _LEVELS = np.arange(256, dtype=np.uint8)
-# Added to a coordinate to keep opaque colours apart from others: more than any two differ, errors included.
+# This is added to a coordinate to keep opaque colours apart from others. It is more than any two differ, with
+# the errors that dithering adds.
 _APART = 2**19
 
 
@@ -150,21 +152,21 @@ def _choose(
 
 
 def _find_alike(
-    cloud: Cloud, k: int, find_centres: FindCentres, whole: Array, kind: Kind, space: str
+    cloud: Cloud, k: int, find_centres: FindCentres, opaque: Array, kind: Kind, space: str
 ) -> Array:
-    """Find centres such that opaque colours, the whole ones, have opaque entries.
+    """Find centres such that opaque colours have opaque entries.
 
     One entry alone is opaque unless something is clear, which it cannot be at the same time.
     """
     centres = find_centres(cloud, k)
     alone = k == 1 and not len(cloud.anchors)
-    if not whole.any() or (alone and not cloud.points[:, -1].all()):
+    if not opaque.any() or (alone and not cloud.points[:, -1].all()):
         return centres
     extent = colours.opaque_extent(kind, space)
     starts = [centres]
     if len(cloud.points) <= FEW_COLOURS:  # once more with opaque colours far from the others
-        starts.append(apart(cloud, whole, extent, lambda far: find_centres(far, k)))
-    return settle(cloud, starts, whole, extent)
+        starts.append(apart(cloud, opaque, extent, lambda far: find_centres(far, k)))
+    return settle(cloud, starts, opaque, extent)
 
 
 def _spend_unused(
@@ -177,8 +179,7 @@ def _spend_unused(
     """
     while True:
         targets = _points(entries, kind, space)
-        whole = colours.is_opaque(visible, kind), colours.is_opaque(entries, kind)
-        numbers = nearest_alike(points, targets, *whole)
+        numbers = _nearest(points, targets, visible, entries, kind)
         used = np.isin(entries, kept)
         used[numbers] = True
         error = weights * squared_distance(points, targets[numbers])
@@ -222,15 +223,13 @@ def nearest_entries(task: Task, found: Array, entries: Array) -> tuple[Array, Ar
     What is opaque stays so, where an entry is.
     """
     kind, space, packed = task.kind, task.space, colours.pack(entries)
-    targets, whole = colours.coordinates(entries, kind, space), colours.is_opaque(packed, kind)
-    blocks = (found[start : start + _MOST_COLOURS] for start in range(0, len(found), _MOST_COLOURS))
-    numbers = np.concatenate(
-        [
-            nearest_alike(_points(block, kind, space), targets, colours.is_opaque(block, kind), whole)
-            for block in blocks
-        ]
-    )
-    # Equal colours first, as clear ones look alike.
+    targets = colours.coordinates(entries, kind, space)
+    numbers = np.empty(len(found), np.int32)
+    for start in range(0, len(found), _MOST_COLOURS):
+        block = found[start : start + _MOST_COLOURS]
+        points = _points(block, kind, space)
+        numbers[start : start + len(block)] = _nearest(points, targets, block, packed, kind)
+    # A colour that is in the codebook gets that entry, also if it is clear and so looks like another.
     order = np.argsort(packed, kind="stable")
     at = order[np.minimum(np.searchsorted(packed, found, sorter=order), len(order) - 1)]
     exact = packed[at] == found
@@ -268,6 +267,17 @@ def _dither(
         labels,
     )
     return np.concatenate([np.arange(len(entries)), again]).astype(np.uint16)[labels]
+
+
+def _nearest(points: Array, targets: Array, found: Array, entries: Array, kind: Kind) -> Array:
+    """Return the number of the entry nearest to each colour; opaque colours get opaque ones if there are any.
+
+    Colours and entries are given as coordinates (`points`, `targets`) and packed.
+    """
+    if not colours.has_alpha(kind):
+        return nearest(points, targets)
+    opaque, opaque_entries = colours.is_opaque(found, kind), colours.is_opaque(entries, kind)
+    return nearest_by_opacity(points, targets, opaque, opaque_entries)
 
 
 def _points(packed: Array, kind: Kind, space: str) -> Array:

@@ -17,13 +17,13 @@ def nearest(points: Array, entries: Array) -> Array:
     return numbers
 
 
-def nearest_alike(points: Array, entries: Array, whole_points: Array, whole_entries: Array) -> Array:
-    """Do as `nearest` does, but give points that are whole only entries that are, if there are any."""
+def nearest_by_opacity(points: Array, entries: Array, opaque_points: Array, opaque_entries: Array) -> Array:
+    """Do as `nearest` does, but give opaque points only opaque entries, if there are any."""
     numbers = nearest(points, entries)
-    alike = np.flatnonzero(whole_entries)
-    apart = np.flatnonzero(whole_points & ~whole_entries[numbers]) if len(alike) else alike
-    if len(apart):
-        numbers[apart] = alike[nearest(points[apart], entries[alike])]
+    allowed = np.flatnonzero(opaque_entries)
+    wrong = np.flatnonzero(opaque_points & ~opaque_entries[numbers]) if len(allowed) else allowed
+    if len(wrong):
+        numbers[wrong] = allowed[nearest(points[wrong], entries[allowed])]
     return numbers
 
 

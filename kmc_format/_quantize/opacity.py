@@ -1,6 +1,6 @@
 """Centres for colours with alpha: those of opaque colours are to be opaque themselves.
 
-Points and entries that are opaque are called whole here; they lie at an extent in the last coordinate.
+The last coordinate is alpha, and that of opaque points and entries is called the extent.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 
 from .._format.indexed import Array
 from .clustering import Cloud
-from .nearest import nearest, nearest_alike, squared_distance
+from .nearest import nearest, nearest_by_opacity, squared_distance
 
-# Lloyd steps after the centres were told apart into opaque and other ones.
+# How many Lloyd steps are made once it is decided which centres are opaque.
 _SETTLING_STEPS = 6
-# Shares of a centre's weight that opaque points must have for it to become opaque; each of them is tried.
-_WHOLE_SHARES = (0.05, 0.3, 0.6, 0.9)
+# A centre becomes opaque where opaque points have more than this share of its weight; each share is tried.
+_OPAQUE_SHARES = (0.05, 0.3, 0.6, 0.9)
 
 
-def apart(cloud: Cloud, whole: Array, extent: float, find_centres: Callable[[Cloud], Array]) -> Array:
-    """Find centres of a cloud whose whole points, at an extent in the last coordinate, are moved away."""
+def apart(cloud: Cloud, opaque: Array, extent: float, find_centres: Callable[[Cloud], Array]) -> Array:
+    """Find centres of a cloud with its opaque points moved far away from the others, and move them back."""
 
     def moved(points: Array, those: Array) -> Array:
         points = points.copy()
@@ -28,31 +28,31 @@ def apart(cloud: Cloud, whole: Array, extent: float, find_centres: Callable[[Clo
         return points
 
     anchors = moved(cloud.anchors, cloud.anchors[:, -1] == extent)
-    centres = find_centres(Cloud(moved(cloud.points, whole), cloud.weights, anchors)).copy()
+    centres = find_centres(Cloud(moved(cloud.points, opaque), cloud.weights, anchors)).copy()
     centres[centres[:, -1] > 1.5 * extent, -1] -= extent
     return centres
 
 
-def settle(cloud: Cloud, starts: list[Array], whole: Array, extent: float) -> Array:
-    """Move centres so that those of whole points are whole as well: at an extent in the last coordinate.
+def settle(cloud: Cloud, starts: list[Array], opaque: Array, extent: float) -> Array:
+    """Move centres so that those of opaque points are opaque as well.
 
-    Centres that whole points share with others become whole or lose them; which of them do is tried
-    in several ways, and what ends with the least error is taken.
+    A centre that opaque points share with others becomes opaque, or loses the opaque points. Several ways to
+    decide that are tried, and the one that ends with the least error is taken.
 
     Parameters
     ----------
     cloud : Cloud
     starts : list of ndarray, shape (n, dimensions)
         Centres, those beside the anchors.
-    whole : ndarray of bool
-        Which of the cloud's points are; at least one.
+    opaque : ndarray of bool
+        Which of the cloud's points are opaque; at least one is.
     extent : float
-        Their last coordinate.
+        The last coordinate of opaque points.
 
     Returns
     -------
     ndarray, shape (n, dimensions)
-        At least one is whole, unless there are none or an anchor is.
+        At least one is opaque, unless there are none or an anchor is.
     """
     if not len(starts[0]):
         return starts[0]
@@ -61,28 +61,36 @@ def settle(cloud: Cloud, starts: list[Array], whole: Array, extent: float) -> Ar
     for centres in starts:
         entries = np.concatenate([cloud.anchors, centres])
         numbers = nearest(points, np.rint(entries).astype(np.int32))
-        own = np.bincount(numbers, cloud.weights * whole, len(entries))
+        own = np.bincount(numbers, cloud.weights * opaque, len(entries))
         total = np.bincount(numbers, cloud.weights, len(entries))
         tried = set[bytes]()
-        for share in _WHOLE_SHARES:
-            alike = own > share * total
-            alike[:anchors] = cloud.anchors[:, -1] == extent
-            if not alike.any():
-                alike[anchors + own[anchors:].argmax()] = True
-            if alike.tobytes() not in tried:
-                tried.add(alike.tobytes())
-                found.append(_settled(points, cloud.weights, entries.copy(), anchors, whole, alike, extent))
+        for share in _OPAQUE_SHARES:
+            opaque_entries = own > share * total
+            opaque_entries[:anchors] = cloud.anchors[:, -1] == extent
+            if not opaque_entries.any():
+                opaque_entries[anchors + own[anchors:].argmax()] = True
+            if opaque_entries.tobytes() not in tried:
+                tried.add(opaque_entries.tobytes())
+                found.append(
+                    _settled(points, cloud.weights, entries.copy(), anchors, opaque, opaque_entries, extent)
+                )
     return min(found, key=lambda one: one[1])[0]
 
 
 def _settled(
-    points: Array, weights: Array, entries: Array, anchors: int, whole: Array, alike: Array, extent: float
+    points: Array,
+    weights: Array,
+    entries: Array,
+    anchors: int,
+    opaque: Array,
+    opaque_entries: Array,
+    extent: float,
 ) -> tuple[Array, float]:
     """Do Lloyd steps; return the entries that are no anchors, and the error."""
     for step in range(_SETTLING_STEPS + 1):
-        entries[alike, -1] = extent
+        entries[opaque_entries, -1] = extent
         rounded = np.rint(entries).astype(np.int32)
-        numbers = nearest_alike(points, rounded, whole, alike)
+        numbers = nearest_by_opacity(points, rounded, opaque, opaque_entries)
         if step == _SETTLING_STEPS:
             break
         total = np.bincount(numbers, weights, len(entries))

@@ -2,26 +2,27 @@
 
 Where `kmeans` gives each pixel the nearest entry, this gives it the one for which squared error plus
 `rdo` times bits is least, by the statistics of the coder itself, and fits the codebook to the result
-(`fitting`). Many colours that are seldom changed take fewer bytes than few colours, so `quality` and
-`max_bytes` search for the number of colours as well (`search`).
+(`fitting`). Many colours that are seldom changed take fewer bytes than few colours, so the options
+`quality` and `max_bytes` search for the number of colours as well (the modules `quality` and `budget`).
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
 from .._format.indexed import Array, Indexed
 from .._options.options import DEFAULT_K, SaveOptions
 from .._pixels import colours, tally
-from . import kmeans
+from . import budget, kmeans, quality
 from .fitting import minimise, picture_of
 from .scene import Book, Fit, book_of, scene_of
 from .search import SEARCH_ROUNDS, Search, Size
 from .tasks import Task, prepare
 
-# Rounds of choosing labels and fitting the codebook to them, where the number of colours is given.
+# How often labels are chosen, and the codebook is fitted to them, where the number of colours is given.
 _ROUNDS = 3
 
 
@@ -65,16 +66,16 @@ def quantize(
     def picture(fit: Fit) -> Indexed:
         return picture_of(scene, fit)
 
-    search = Search(scene, find, picture, SEARCH_ROUNDS if options.searching else _ROUNDS)
+    search = Search(scene, find, picture, SEARCH_ROUNDS if options.searching else _ROUNDS, size)
     if options.quality is None:
-        return search.run(options.rdo, options.max_bytes, size)
+        return _within(search, options, options.rdo)
 
     def plain(k: int) -> Indexed:
         return kmeans.label(task, histogram, *kmeans.find_codebook(task, histogram.tally, k))
 
     distinct = len(histogram.tally.colours)
     exact = plain(distinct) if distinct <= task.k else None
-    return search.run_quality(options, size, functools.partial(plain, min(DEFAULT_K, task.k)), exact)
+    return _of_quality(search, options, functools.partial(plain, min(DEFAULT_K, task.k)), exact)
 
 
 def estimate(
@@ -107,7 +108,7 @@ def estimate(
 
 
 def relabel(indexed: Indexed, seen: Array, options: SaveOptions, size: Size) -> tuple[Indexed, float]:
-    """Choose other labels for a palette image, as options ask; the palette, which is `seen` so, stays.
+    """Choose other labels for a palette image, as options ask; its palette, which looks like `seen`, stays.
 
     A label that looks like another one in use is left alone, as its meaning must be elsewhere.
     """
@@ -125,7 +126,25 @@ def relabel(indexed: Indexed, seen: Array, options: SaveOptions, size: Size) -> 
     def picture(fit: Fit) -> Indexed:
         return Indexed(indexed.codebook, fit.labels, "P")
 
-    search = Search(scene, lambda k: book, picture, SEARCH_ROUNDS)
+    search = Search(scene, lambda k: book, picture, SEARCH_ROUNDS, size)
     if options.quality is None:
-        return search.run(options.rdo, options.max_bytes, size)
-    return search.run_quality(options, size, lambda: indexed, indexed)
+        return _within(search, options, options.rdo)
+    return _of_quality(search, options, lambda: indexed, indexed)
+
+
+def _within(search: Search, options: SaveOptions, rdo: float) -> tuple[Indexed, float]:
+    """Return the best picture, within a budget if there is one, and the `rdo` it was chosen by."""
+    if options.max_bytes is not None:
+        return budget.choose(search, rdo, options.max_bytes)
+    return search.picture(search.fit(search.ks[-1], rdo)), rdo
+
+
+def _of_quality(
+    search: Search, options: SaveOptions, plain: Callable[[], Indexed], exact: Indexed | None
+) -> tuple[Indexed, float]:
+    """Return the picture of a quality, and its `rdo`, or a worse one where that is beyond the budget."""
+    assert options.quality is not None
+    found = quality.choose(search, options.quality, plain, exact)
+    if options.max_bytes is None or search.file_bytes(*found) <= options.max_bytes:
+        return found
+    return _within(search, options, quality.rdo_of(options.quality))

@@ -13,11 +13,12 @@ from .._pixels import colours
 from . import kmeans
 from .tasks import Task
 
-# Numbers of colours are tried on about so many pixels of a larger picture, which come in so many strips.
+# Of a larger picture, numbers of colours are tried on about so many pixels, which come in so many strips.
 _TRIAL_PIXELS, _STRIPS = 2**18, 8
-# The error that no pixel is to exceed where a quality is given, in steps of 8-bit channels.
+# The `max_error` where a quality is given, in 8-bit units. A rare but striking colour does not vanish, and
+# files are no larger (tests/benchmarks/NOTES.md).
 _QUALITY_ERROR = 32.0
-# The squared distance that stands for no bound; far above any, and far below what int64 holds.
+# The squared distance that stands for no bound: far above all that occur, and far below what int64 holds.
 NO_BOUND = 2**62
 
 
@@ -27,12 +28,12 @@ class Scene(NamedTuple):
     task: Task
     found: Array  # (n,) the colours, packed
     points: Array  # (n, 4) int32, their coordinates
-    whole: Array  # (n,) uint8: 1 where they are opaque, and stay so
+    opaque: Array  # (n,) uint8: 1 where they are opaque, and stay so
     numbers: Array  # (height, width) uint32: which colour each pixel has
     unit: float  # squared distance that is a squared error of 1, in 8-bit units
-    bound: int  # largest squared distance,
-    max_error: float | None  # that was asked for; else it yields to the number of colours
-    grid: Grid
+    bound: int  # the largest squared distance that a pixel may have from its entry
+    max_error: float | None  # the option; where it is None, the bound yields to the number of colours
+    grid: Grid  # the tiles in which labels are chosen
     threads: int
 
 
@@ -41,7 +42,7 @@ class Book(NamedTuple):
 
     entries: Array  # (k, channels)
     fixed: Array  # (k,) bool: those that stay as they are
-    nearest: Array  # (n,) for each colour
+    nearest: Array  # (n,) which entry is nearest to each colour
     pinned: Array  # (n,) bool: colours that have just that label
 
 
@@ -54,6 +55,7 @@ class Fit(NamedTuple):
 
 
 def scene_of(task: Task, found: Array, numbers: Array, options: SaveOptions) -> Scene:
+    """Return the scene of a picture: of its packed colours, and of which of them each pixel has."""
     kind = task.kind
     if kind.dtype == "int32":
         name = next(iter(options.weighed))
@@ -70,16 +72,16 @@ def scene_of(task: Task, found: Array, numbers: Array, options: SaveOptions) -> 
         error = _QUALITY_ERROR
     channels = kind.channels - colours.has_alpha(kind)
     bound = NO_BOUND if error is None else int(error**2 * channels * unit)
-    whole = colours.is_opaque(found, kind).astype(np.uint8)
+    opaque = colours.is_opaque(found, kind).astype(np.uint8)
     return Scene(
-        task, found, points, whole, numbers, unit, bound, options.max_error, layout.grid, layout.threads
+        task, found, points, opaque, numbers, unit, bound, options.max_error, layout.grid, layout.threads
     )
 
 
-def are_whole(scene: Scene, entries: Array) -> Array | None:
+def are_opaque(scene: Scene, entries: Array) -> Array | None:
     """Return 1 for each entry that is opaque and 0 for others; None where there are no opaque ones."""
-    whole = colours.is_opaque(colours.pack(entries), scene.task.kind)
-    return whole.astype(np.uint8) if whole.any() else None
+    opaque = colours.is_opaque(colours.pack(entries), scene.task.kind)
+    return opaque.astype(np.uint8) if opaque.any() else None
 
 
 def coordinates(entries: Array, task: Task) -> Array:
@@ -111,6 +113,7 @@ def sample_of(scene: Scene) -> Scene:
 
 
 def book_of(scene: Scene, entries: Array, kept: Array, fixed: bool = False) -> Book:
+    """Return a codebook for a scene. Kept colours, given packed, stay as they are; if it is fixed, all do."""
     nearest, _ = kmeans.nearest_entries(scene.task, scene.found, entries)
     pinned, stay = np.isin(scene.found, kept), np.isin(colours.pack(entries), kept) | fixed
     if colours.has_alpha(scene.task.kind):  # clear areas stay clear

@@ -1,4 +1,4 @@
-"""The task that save options are for a picture: what depends on its kind is checked here."""
+"""What save options ask for, for a picture of some kind; what depends on that kind is checked here."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Task(NamedTuple):
 
 
 def prepare(pixels: Array, options: SaveOptions, *, palette: bool = False) -> tuple[Task, Array]:
-    """Return the task that options are for pixels, and these, shape (height, width, channels)."""
+    """Return the task that options make of pixels, and the pixels, shape (height, width, channels)."""
     pixels = np.asarray(pixels)
-    task = plan(kind_of(pixels.shape, pixels.dtype), options, palette=palette)
-    return task, fit(task, pixels)
+    task = task_for(kind_of(pixels.shape, pixels.dtype), options, palette=palette)
+    return task, suited(task, pixels)
 
 
-def plan(kind: Kind, options: SaveOptions, *, palette: bool = False) -> Task:
-    """Return the task that options are for a kind of picture; `fit` is for its pixels.
+def task_for(kind: Kind, options: SaveOptions, *, palette: bool = False) -> Task:
+    """Return the task that options make of a kind of picture; `suited` checks its pixels.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def most_colours(k: int | None, kind: Kind) -> int:
     return k
 
 
-def fit(task: Task, pixels: Array) -> Array:
+def suited(task: Task, pixels: Array) -> Array:
     """Check pixels of the kind that a task was planned for; return them as it has them.
 
     Parameters

@@ -11,7 +11,7 @@ from .._pixels.kinds import check_pixels
 from .._pixels.tally import Tally
 from . import kmeans, tasks
 
-# Colours that are told apart, of 12 bytes each. Clustering looks at a quarter of so many.
+# How many colours are told apart at most; each takes 12 bytes. Clustering looks at a quarter of so many.
 MOST_COLOURS = 2**22
 
 
@@ -35,5 +35,5 @@ def merge_all(tallies: Iterable[Tally]) -> Tally | None:
 
 def find_codebook(total: Tally, options: SaveOptions) -> Array:
     """Cluster the colours of a tally; return the codebook, shape (k, channels)."""
-    task = tasks.plan(total.kind, options)
+    task = tasks.task_for(total.kind, options)
     return kmeans.find_codebook(task, total, task.k)[0]

@@ -13,11 +13,12 @@ import numpy as np
 from .._format.indexed import Array
 
 PERFECT = 2**20  # the similarity of equal pictures
-SIDE = 7  # of SSIM's windows: the least width and height of pictures
+SIDE = 7  # the width and height of SSIM's windows, in pixels; pictures must not be smaller
+# The constants that keep SSIM from dividing by nearly nothing, as its authors have them.
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-_COSINE = 2**12  # the unit of the transform's coefficients
+_COSINE = 2**12  # what stands for 1 in the whole numbers that the cosine transform multiplies by
 
-# ITU-T T.81, tables K.1 and K.2, as the Independent JPEG Group's library scales them.
+# JPEG's steps for the coefficients of brightness and colour at quality 50: ITU-T T.81, tables K.1 and K.2.
 _LUMA = [
     *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56),
     *(14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),

@@ -1,27 +1,23 @@
-"""The functions of the package: `kmc_format.encode` and the others."""
+"""The functions of the package that make codebooks, labels and files: `kmc_format.encode` and the others.
+
+What they need beyond NumPy is imported when they are called, as it is not for programs that only read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from io import BytesIO, UnsupportedOperation
+from collections.abc import Iterable
 from os import PathLike
-from typing import IO, TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from PIL import Image
 
-from ._format import codec
-from ._format.codebook import with_alpha
-from ._format.codec import Header
-from ._format.container import Box, Reader
-from ._format.indexed import Array, Indexed, as_int
+from .._format.codebook import with_alpha
+from .._format.indexed import Array, Indexed
 
 if TYPE_CHECKING:
-    from . import explorer
-    from ._options.options import ClusterOptions, MoreOptions, QuantizeOptions
-
-Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+    from .. import explorer
+    from .._options.options import ClusterOptions, MoreOptions, QuantizeOptions
 
 
 def encode(
@@ -86,8 +82,8 @@ def encode(
 def _encoded(
     function: str, picture: Array | Image.Image | Indexed, k: int | None, options: MoreOptions
 ) -> bytes:
-    from ._options.options import SaveOptions, check_names
-    from ._pillow import saving  # which, with K-Means, is not for those who only read
+    from .._options.options import SaveOptions, check_names
+    from .._pillow import saving  # which, with K-Means, is not for those who only read
 
     check_names(function, options)
     return saving.encode(picture, SaveOptions.of({"k": k, **options}))
@@ -129,51 +125,11 @@ def write(
     ...     kmc_format.read_header(f"{folder}/x.kmc").k
     2
     """
-    from . import _files as files
+    from .. import _files as files
 
     if not isinstance(path, (str, PathLike)):  # known before the picture is coded, which may take long
         raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}; encode gives the bytes")
     files.write_whole(path, _encoded("write", picture, k, options))
-
-
-def decode(source: Source, *, threads: int | None = None) -> Indexed:
-    """Read codebook and labels of a KMC file.
-
-    Parameters
-    ----------
-    source : str, PathLike, bytes or binary file object
-        A path, the bytes of a file, or an open file that stands at its beginning.
-    threads : int, optional
-        How many tiles are decoded at once, as for `encode`.
-
-    Returns
-    -------
-    Indexed
-        Codebook and labels, not expanded; ``decode(source).expand()`` gives the pixels. The
-        labels of a palette image are its pixel values, and its codebook has alpha where the
-        palette is transparent.
-
-    Raises
-    ------
-    KMCError
-        If the file is damaged, truncated, or newer than this package.
-    PIL.Image.DecompressionBombError
-        If the picture has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import kmc_format
-    >>> data = kmc_format.encode(np.array([[0, 200], [200, 200]], np.uint8))
-    >>> picture = kmc_format.decode(data)
-    >>> picture.codebook.tolist(), picture.labels.tolist()
-    ([[0], [200]], [[0, 1], [1, 1]])
-    """
-    with _opened(source) as file:
-        reader = Reader(file)
-        header = codec.read_header(reader)
-        Image._decompression_bomb_check(header.size)
-        return _writable(codec.decode(reader, header, threads=threads))
 
 
 def quantize(
@@ -236,9 +192,9 @@ def quantize(
     >>> kmc_format.quantize(ramp, k=3, keep=[0]).codebook.tolist()
     [[0], [101], [204]]
     """
-    from ._options.options import QuantizeOptions, SaveOptions, check_names
-    from ._pillow import saving
-    from ._pixels import convert
+    from .._options.options import QuantizeOptions, SaveOptions, check_names
+    from .._pillow import saving
+    from .._pixels import convert
 
     check_names("quantize", options, names=("k", *QuantizeOptions.__annotations__))
     asked = SaveOptions.of({"k": k, **options})
@@ -246,45 +202,6 @@ def quantize(
         return saving.index_pixels(convert.array_of(picture), asked)[0]
     indexed, found = saving.index_image(picture, asked)
     return Indexed(with_alpha(indexed.codebook, found.get("transparency")), indexed.labels, indexed.mode)
-
-
-def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> explorer.Explorer:
-    """Show a picture with sliders for k, `rdo` and `dither`, or for a `quality`, in a Jupyter notebook.
-
-    The picture before and after, the size of the file, PSNR and the codebook follow the sliders; when
-    they rest, all is exactly what `Image.save` gives, and may be saved.
-
-    Parameters
-    ----------
-    picture : ndarray, PIL.Image.Image or path
-        A picture of 8-bit colours, as for `quantize`.
-    k : int
-        Number of colours to start with, 1 to 256.
-
-    Returns
-    -------
-    Explorer
-        As the last value of a cell it is displayed. `explorer.Explorer` tells what it has for programs.
-
-    Raises
-    ------
-    ImportError
-        If ipywidgets or anywidget is not installed: ``pip install 'kmc-format[notebook]'``.
-    TypeError, ValueError
-        If it is not a picture of 8-bit colours, or k is not what it should be.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import kmc_format
-    >>> explorer = kmc_format.explore(np.arange(256, dtype=np.uint8).reshape(16, 16), k=8)
-    >>> explorer.rdo.value = 10
-    >>> kmc_format.decode(explorer.data).k
-    8
-    """
-    from .explorer import Explorer
-
-    return Explorer(picture, k)
 
 
 def train_codebook(
@@ -322,9 +239,9 @@ def train_codebook(
     >>> kmc_format.encode(frames[0], codebook=codebook)[:4]
     b'\\x8bKMC'
     """
-    from ._options.options import ClusterOptions, SaveOptions, check_names
-    from ._pixels import convert
-    from ._quantize import training
+    from .._options.options import ClusterOptions, SaveOptions, check_names
+    from .._pixels import convert
+    from .._quantize import training
 
     check_names("train_codebook", options, names=("k", *ClusterOptions.__annotations__))
     asked = SaveOptions.of({"k": k, **options})
@@ -335,112 +252,40 @@ def train_codebook(
     return training.train(map(convert.pixels_of, pictures), asked)
 
 
-def open_region(source: Source, box: tuple[int, int, int, int], *, threads: int | None = None) -> Indexed:
-    """Read a part of a KMC file: of its labels, only the tiles that the part touches.
+def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> explorer.Explorer:
+    """Show a picture with sliders for k, `rdo` and `dither`, or for a `quality`, in a Jupyter notebook.
+
+    The picture before and after, the size of the file, PSNR and the codebook follow the sliders; when
+    they rest, all is exactly what `Image.save` gives, and may be saved.
 
     Parameters
     ----------
-    source : str, PathLike, bytes or binary file object
-        A path, the bytes of a file, or an open file that stands at its beginning and can seek.
-    box : tuple of int
-        Left, upper, right and lower edge in pixels, the last two exclusive, as for
-        `PIL.Image.Image.crop`, but within the picture.
-    threads : int, optional
-        How many tiles are decoded at once, as for `encode`.
+    picture : ndarray, PIL.Image.Image or path
+        A picture of 8-bit colours, as for `quantize`.
+    k : int
+        Number of colours to start with, 1 to 256.
 
     Returns
     -------
-    Indexed
-        The whole codebook, and the labels in the box.
+    Explorer
+        As the last value of a cell it is displayed. `explorer.Explorer` tells what it has for programs.
 
     Raises
     ------
+    ImportError
+        If ipywidgets or anywidget is not installed: ``pip install 'kmc-format[notebook]'``.
     TypeError, ValueError
-        If the box is not one, or not within the picture.
-    io.UnsupportedOperation
-        If the file cannot seek.
-    KMCError
-        If the file is damaged or truncated in what is read of it, or newer than this package.
-    PIL.Image.DecompressionBombError
-        If the box, or a tile, has more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
+        If it is not a picture of 8-bit colours, or k is not what it should be.
 
     Examples
     --------
     >>> import numpy as np
     >>> import kmc_format
-    >>> data = kmc_format.encode(np.arange(64, dtype=np.uint8).reshape(8, 8), tile=4)
-    >>> kmc_format.open_region(data, (1, 0, 3, 2)).expand().tolist()
-    [[1, 2], [9, 10]]
+    >>> explorer = kmc_format.explore(np.arange(256, dtype=np.uint8).reshape(16, 16), k=8)
+    >>> explorer.rdo.value = 10
+    >>> kmc_format.decode(explorer.data).k
+    8
     """
-    with _opened(source) as file:
-        if not (hasattr(file, "seek") and getattr(file, "seekable", lambda: True)()):
-            raise UnsupportedOperation("open_region needs a file that can seek; decode reads any file")
-        reader = Reader(file)
-        header = codec.read_header(reader)
-        part = _checked_box(box, header.size)
-        Image._decompression_bomb_check((part.right - part.left, part.lower - part.upper))
-        Image._decompression_bomb_check(header.tile_size)
-        picture = codec.decode(reader, header, box=part, threads=threads)
-    return _writable(picture)
+    from ..explorer import Explorer
 
-
-def _checked_box(box: object, size: tuple[int, int]) -> Box:
-    given = box if isinstance(box, (tuple, list)) else [None]
-    edges = [edge for edge in map(as_int, given) if edge is not None]
-    if len(edges) < len(given):
-        raise TypeError(f"box must be left, upper, right and lower edge as ints, not {box!r}")
-    if len(edges) != 4:
-        raise ValueError(f"box must be left, upper, right and lower edge, not {box!r}")
-    left, upper, right, lower = edges
-    if not (0 <= left < right <= size[0] and 0 <= upper < lower <= size[1]):
-        raise ValueError(
-            f"box {(left, upper, right, lower)} must hold pixels, within (0, 0, {size[0]}, {size[1]})"
-        )
-    return Box(left, upper, right, lower)
-
-
-def _writable(picture: Indexed) -> Indexed:
-    return Indexed(picture.codebook, np.require(picture.labels, requirements="W"), picture.mode)
-
-
-def read_header(source: Source) -> Header:
-    """Read what a KMC file says of itself, without its labels.
-
-    Parameters
-    ----------
-    source : str, PathLike, bytes or binary file object
-        A path, the bytes of a file, or an open file that stands at its beginning.
-
-    Returns
-    -------
-    Header
-        Size, mode, k, tiles, codebook and metadata.
-
-    Raises
-    ------
-    KMCError
-        If the file is damaged, truncated, or newer than this package.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import kmc_format
-    >>> header = kmc_format.read_header(kmc_format.encode(np.eye(5, dtype=bool)))
-    >>> header.size, header.mode, header.k
-    ((5, 5), '1', 2)
-    """
-    with _opened(source) as file:
-        return codec.read_header(Reader(file))
-
-
-@contextmanager
-def _opened(source: Source) -> Iterator[IO[bytes]]:
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        yield BytesIO(source)
-    elif isinstance(source, (str, PathLike)):
-        with open(source, "rb") as file:  # noqa: PTH123  # pathlib is slow to import
-            yield file
-    elif hasattr(source, "read"):
-        yield source
-    else:
-        raise TypeError(f"source must be a path, bytes or a binary file, not {type(source).__name__}")
+    return Explorer(picture, k)
