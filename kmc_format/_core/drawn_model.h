@@ -18,15 +18,21 @@ enum {
     FEW_COLOURS_CELLS = 6,
     RICH_CELLS = 11,
     MATCH_CELLS = 2,
+    REFERENCE_CELLS = 3, /* those that a reference adds */
     MOST_CELLS = 16,
     FEW_COLOURS = 16, /* so few that which labels are around says little */
     ZONE_CELLS = 4,
     ZONE_SLOTS = 4096,
+    STILL_CELLS = 2,
+    STILL = 8, /* a still zone is longer */
     SLOPES = 8,    /* how far an edge has moved: 0 to 7 */
     CLASSES = 32,  /* of lengths */
     LEAN_ROWS = 4, /* features of a digit */
     PREDICTED = 4, /* of these, colours that the labels around foretell, */
     RICH_ROWS = 15,
+    LEAN_REFERENCE_ROWS = 2, /* those that a reference adds */
+    RICH_REFERENCE_ROWS = 5,
+    MOST_ROWS = 20,
     LIST_ROWS = 2, /* features of the list's lane */
     NEAR = 16,     /* places where the list looks for a label */
     CERTAIN = 8,   /* times in a row that a label came where it is asked for before others */
@@ -55,6 +61,13 @@ typedef struct {
     AdaptiveBit longer[32], second[32];
 } LengthBits;
 
+/* Where a reference helps: what tells which one a row has, whether the row is its row, how the picture moved,
+   and where still zones end. */
+typedef struct {
+    AdaptiveBit moved[4], row[4], side[CLASSES], none[2], negative[2];
+    LengthBits offset[2], from_begin[CLASSES], from_end[CLASSES];
+} ReferenceBits;
+
 /* Weights of cells, in 2^-16: a part for the pattern of neighbours, one for the cell's rate; and curves that
    refine a probability by what came of it. */
 typedef struct {
@@ -71,9 +84,10 @@ typedef struct {
     AdaptiveBit fresh[32];    /* is it a label that was not seen before? */
     AdaptiveBit next, before; /* the one after the last such label? one before it? */
     LengthBits distance[2];   /* how many such labels on */
+    ReferenceBits reference;
 } Adaptive;
 
-typedef struct {
+typedef struct Drawn {
     int width, height, k, options;
     int slot_shift, match_bits; /* slots are found by the bits of a hash from this place on */
     int lane_bits, lanes, digits, nodes;
@@ -82,27 +96,48 @@ typedef struct {
     Plane plane;           /* when decoding */
     RangeCoder coder;
     int16_t rates[256];         /* of a row's step, by visits */
-    void *blocks[2];            /* hold all tables */
+    void *blocks[2];            /* hold all tables, */
+    size_t sizes[2];            /* in so many bytes */
     Cell *features[MOST_CELLS]; /* of a pixel's questions: slots of QUESTIONS cells */
     Cell *zone_cells;           /* features of a zone's question: ZONE_SLOTS cells */
     Adaptive *adaptive;
     Refinement *refinement; /* rich only */
     int16_t *list_rows;     /* 256 rows of 16 logits for each feature, and their visits */
     uint8_t *list_visits;
-    int16_t *rows[RICH_ROWS];
-    uint8_t *visits[RICH_ROWS]; /* 0 for a row that is not there yet */
+    int16_t *rows[MOST_ROWS];
+    uint8_t *visits[MOST_ROWS]; /* 0 for a row that is not there yet */
     int32_t *row_weights;       /* rich only: by place, feature, and log2 of visits */
     Expectation *near_matches, *far_matches;
     ZoneExpectation *zone_matches;
     uint64_t *unseen; /* a bit for each label */
     int unseen_count, last_fresh, last_rank;
-    uint16_t *lines;     /* LINES rows of labels, each with margins */
+    uint16_t *lines;     /* LINES rows of labels, each with margins, or all rows of a frame and one below */
+    size_t kept_lines;   /* how many these are, three rows above the first among them */
     uint16_t *line;      /* the first label of this row; three rows above it are there */
     ptrdiff_t stride;    /* labels from row to row */
     int32_t *changes[2]; /* where labels change in the row above, and in this one */
     uint32_t *columns; /* the labels of a column above this row, each times 32 to the power of its distance */
+    /* Frames only. */
+    uint16_t *reference, *moved; /* the frame before, and the same moved by an offset, laid out like `lines` */
+    Cell *still_cells;
+    int frames, broken;  /* frames that are coded; whether one was not */
+    int offset[2];       /* across and down, from a place to where it was in the frame before */
+    int has_reference, has_moved; /* of this frame */
+    ptrdiff_t away;      /* from a label to that of the row's reference */
     uint16_t logistic[2 * UNLIMITED];
 } Drawn;
+
+/* Whether a feature of a digit is a label, which has rows of its own and a colour. */
+ALWAYS_INLINE int is_single(int rich, int feature) {
+    return rich ? feature < 7 || feature == RICH_ROWS : feature < 3 || feature == LEAN_ROWS;
+}
+
+/* Finds by how much most of the labels to be coded have moved since the frame before; 0 where that does not
+   pay. */
+void kmc_drawn_find_offset(Drawn *drawn);
+
+/* Makes the reference that is moved by the offset. */
+void kmc_drawn_move(Drawn *drawn);
 
 /* Codes or decodes all labels; a DrawnResult. One for each implementation of lanes.h. */
 int kmc_drawn_code_plain(Drawn *drawn, int decoding);
