@@ -267,36 +267,20 @@ static void begin_frame(Drawn *drawn, int options) {
     drawn->frames = 1;
 }
 
-size_t kmc_drawn_encode_frame(DrawnFrames *drawn, const uint16_t *labels, int options, uint8_t *out,
-                              size_t room) {
-    uint8_t *coded = malloc(room + RANGE_SLACK);
-    size_t length = DRAWN_NO_MEMORY;
-    if (coded && !drawn->broken) {
-        begin_frame(drawn, options);
-        drawn->known = labels;
-        range_start_coding(&drawn->coder, coded, room + RANGE_SLACK);
-        if (drawn->has_reference) kmc_drawn_find_offset(drawn);
-        choose_coder()(drawn, 0);
-        length = range_finish(&drawn->coder);
-        drawn->broken = length > room;
-        if (!drawn->broken) memcpy(out, coded, length);
+int kmc_drawn_fits_moved(const Drawn *drawn, int last) {
+    const uint16_t *line = drawn->line, *reference = line + (drawn->reference - drawn->lines),
+                   *moved = line + (drawn->moved - drawn->lines);
+    int as_it_was = 0, as_moved = 0;
+    for (int x = 0; x < drawn->width; x++) {
+        as_it_was += line[x] == reference[x];
+        as_moved += line[x] == moved[x];
     }
-    free(coded);
-    return coded && drawn->broken ? DRAWN_NO_ROOM : length;
+    if (as_it_was == drawn->width || as_moved == drawn->width) return as_it_was < drawn->width;
+    return as_moved > as_it_was + (last ? -8 : 8);
 }
 
-int kmc_drawn_decode_frame(DrawnFrames *drawn, const uint8_t *data, size_t length, const Plane *plane,
-                           int options) {
-    if (drawn->broken) return DRAWN_LABEL;
-    begin_frame(drawn, options);
-    drawn->plane = *plane;
-    int result = range_start_decoding(&drawn->coder, data, length) ? choose_coder()(drawn, 1) : DRAWN_LENGTH;
-    if (result == DRAWN_OK && !range_used_up(&drawn->coder)) result = DRAWN_LENGTH;
-    drawn->broken = result != DRAWN_OK;
-    return result;
-}
-
-void kmc_drawn_move(Drawn *drawn) {
+/* Makes the reference that is moved by the offset. */
+static void move_reference(Drawn *drawn) {
     const int width = drawn->width, height = drawn->height, dx = drawn->offset[0], dy = drawn->offset[1];
     const ptrdiff_t stride = drawn->stride;
     uint16_t *to = drawn->moved + 3 * stride + MARGIN;
@@ -377,7 +361,9 @@ static int64_t count_kept(const Drawn *drawn, int with_moved) {
     return kept;
 }
 
-void kmc_drawn_find_offset(Drawn *drawn) {
+/* Finds by how much most of the labels to be coded have moved since the frame before; 0 where that does not
+   pay. */
+static void find_offset(Drawn *drawn) {
     const int64_t pixels = (int64_t)drawn->width * drawn->height, kept = count_kept(drawn, 0);
     Print *prints = malloc(sizeof *prints << PRINT_BITS);
     Vote *votes = calloc(VOTES, sizeof *votes), *most = votes;
@@ -387,9 +373,60 @@ void kmc_drawn_find_offset(Drawn *drawn) {
         for (int y = 0; y + 1 < drawn->height; y++) vote(drawn, y, prints, votes);
         for (Vote *one = votes; one < votes + VOTES; one++) most = one->count > most->count ? one : most;
         memcpy(drawn->offset, most->offset, sizeof drawn->offset);
-        kmc_drawn_move(drawn);
+        move_reference(drawn);
         if (count_kept(drawn, 1) < kept + (pixels - kept) / 4) drawn->offset[0] = drawn->offset[1] = 0;
     }
     free(prints);
     free(votes);
+}
+
+/* Codes by how much most labels have moved. */
+static void code_offset(Drawn *drawn, int decoding) {
+    ReferenceBits *bits = &drawn->adaptive->reference;
+    for (int i = 0; i < 2; i++) {
+        const int offset = drawn->offset[i], size = offset < 0 ? -offset : offset;
+        drawn->offset[i] = 0;
+        if (range_adaptive(&drawn->coder, &bits->none[i], offset == 0, decoding)) continue;
+        const int negative = range_adaptive(&drawn->coder, &bits->negative[i], offset < 0, decoding);
+        const int coded = 1 + code_distance(&drawn->coder, &bits->offset[i], size - 1, 65535, decoding);
+        drawn->offset[i] = negative ? -coded : coded;
+    }
+    drawn->has_moved = drawn->offset[0] || drawn->offset[1];
+    if (drawn->has_moved) move_reference(drawn);
+}
+
+size_t kmc_drawn_encode_frame(DrawnFrames *drawn, const uint16_t *labels, int options, uint8_t *out,
+                              size_t room) {
+    uint8_t *coded = malloc(room + RANGE_SLACK);
+    size_t length = DRAWN_NO_MEMORY;
+    if (coded && !drawn->broken) {
+        begin_frame(drawn, options);
+        drawn->known = labels;
+        range_start_coding(&drawn->coder, coded, room + RANGE_SLACK);
+        if (drawn->has_reference) {
+            find_offset(drawn);
+            code_offset(drawn, 0);
+        }
+        choose_coder()(drawn, 0);
+        length = range_finish(&drawn->coder);
+        drawn->broken = length > room;
+        if (!drawn->broken) memcpy(out, coded, length);
+    }
+    free(coded);
+    return coded && drawn->broken ? DRAWN_NO_ROOM : length;
+}
+
+int kmc_drawn_decode_frame(DrawnFrames *drawn, const uint8_t *data, size_t length, const Plane *plane,
+                           int options) {
+    if (drawn->broken) return DRAWN_LABEL;
+    begin_frame(drawn, options);
+    drawn->plane = *plane;
+    int result = DRAWN_LENGTH;
+    if (range_start_decoding(&drawn->coder, data, length)) {
+        if (drawn->has_reference) code_offset(drawn, 1);
+        result = choose_coder()(drawn, 1);
+    }
+    if (result == DRAWN_OK && !range_used_up(&drawn->coder)) result = DRAWN_LENGTH;
+    drawn->broken = result != DRAWN_OK;
+    return result;
 }

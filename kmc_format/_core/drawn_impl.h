@@ -218,7 +218,6 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
     Row row = {0};
     row.stride = drawn->stride;
     c.frames = c.match && drawn->has_reference;
-    if (c.frames) code_offset(drawn, c.decoding);
     for (int y = 0; y < drawn->height; y++) {
         uint16_t *line = drawn->line;
         if (!c.decoding) memcpy(line, drawn->known + (size_t)y * (size_t)drawn->width, bytes);

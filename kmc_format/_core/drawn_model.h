@@ -127,17 +127,31 @@ typedef struct Drawn {
     uint16_t logistic[2 * UNLIMITED];
 } Drawn;
 
+/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits.
+ */
+ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
+                                    int decoding) {
+    const int longest = log2_floor((uint32_t)most + 1),
+              length = decoding ? 0 : log2_floor((uint32_t)value + 1);
+    int n = 0;
+    while (n < longest && range_adaptive(coder, &bits->longer[n], n < length, decoding)) n++;
+    int32_t coded = 1;
+    for (int i = n - 1; i >= 0; i--) {
+        const int bit = (value + 1) >> i & 1;
+        coded = coded << 1 | (i == n - 1 ? range_adaptive(coder, &bits->second[n], bit, decoding)
+                                         : range_bit(coder, 1 << 15, bit, decoding));
+    }
+    return min_int(coded - 1, most);
+}
+
 /* Whether a feature of a digit is a label, which has rows of its own and a colour. */
 ALWAYS_INLINE int is_single(int rich, int feature) {
     return rich ? feature < 7 || feature == RICH_ROWS : feature < 3 || feature == LEAN_ROWS;
 }
 
-/* Finds by how much most of the labels to be coded have moved since the frame before; 0 where that does not
-   pay. */
-void kmc_drawn_find_offset(Drawn *drawn);
-
-/* Makes the reference that is moved by the offset. */
-void kmc_drawn_move(Drawn *drawn);
+/* Whether a row has more in common with the moved reference than with the frame before; of much the same, the
+   row above decides. */
+int kmc_drawn_fits_moved(const Drawn *drawn, int last);
 
 /* Codes or decodes all labels; a DrawnResult. One for each implementation of lanes.h. */
 int kmc_drawn_code_plain(Drawn *drawn, int decoding);

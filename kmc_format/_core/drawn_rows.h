@@ -143,10 +143,15 @@ DEFINE_LANE(code_lean_32, LEAN_ROWS, 0, DENIED, 5)
 DEFINE_LANE(code_rich_16, RICH_ROWS, 1, DENIED, 4)
 DEFINE_LANE(code_rich_32, RICH_ROWS, 1, DENIED, 5)
 
-DEFINE_LANE(code_lean_16_of_frame, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, DENIED, 4)
-DEFINE_LANE(code_lean_32_of_frame, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, DENIED, 5)
-DEFINE_LANE(code_rich_16_of_frame, RICH_ROWS + RICH_REFERENCE_ROWS, 1, DENIED, 4)
-DEFINE_LANE(code_rich_32_of_frame, RICH_ROWS + RICH_REFERENCE_ROWS, 1, DENIED, 5)
+/* Those of frames, where the reference adds rows. */
+#define DEFINE_LANE_OF_FRAMES(NAME, COUNT, WEIGHTED, BITS)                                                    \
+    NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) { \
+        return code_lane(drawn, forecast, COUNT, WEIGHTED, DENIED, BITS, lane, decoding);                    \
+    }
+DEFINE_LANE_OF_FRAMES(code_lean_16_of_frames, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, 4)
+DEFINE_LANE_OF_FRAMES(code_lean_32_of_frames, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, 5)
+DEFINE_LANE_OF_FRAMES(code_rich_16_of_frames, RICH_ROWS + RICH_REFERENCE_ROWS, 1, 4)
+DEFINE_LANE_OF_FRAMES(code_rich_32_of_frames, RICH_ROWS + RICH_REFERENCE_ROWS, 1, 5)
 
 /* Codes the place of a label in the list, by the list's length and by which labels around are equal. */
 ALWAYS_INLINE uint32_t code_place(Drawn *drawn, uint32_t length, uint32_t same, uint32_t place,
@@ -179,9 +184,9 @@ NEVER_INLINE static uint32_t code_digits(Drawn *drawn, const uint32_t *contexts,
         forecast.weights = rich ? drawn->row_weights + 8 * MOST_ROWS * place : NULL;
         uint32_t lane = label >> place * bits & ((1u << bits) - 1);
         if (frames && bits == 4) {
-            lane = (rich ? code_rich_16_of_frame : code_lean_16_of_frame)(drawn, &forecast, lane, decoding);
+            lane = (rich ? code_rich_16_of_frames : code_lean_16_of_frames)(drawn, &forecast, lane, decoding);
         } else if (frames) {
-            lane = (rich ? code_rich_32_of_frame : code_lean_32_of_frame)(drawn, &forecast, lane, decoding);
+            lane = (rich ? code_rich_32_of_frames : code_lean_32_of_frames)(drawn, &forecast, lane, decoding);
         } else if (bits == 4) {
             lane = (rich ? code_rich_16 : code_lean_16)(drawn, &forecast, lane, decoding);
         } else {

@@ -36,33 +36,6 @@ ALWAYS_INLINE void pass(Row *row, int length) {
     row->past = (uint32_t)(o[-1] == o[-2]) | (uint32_t)(o[-2] == o[-3]) << 1 | (uint32_t)(o[-3] == o[-4]) << 2;
 }
 
-/* Codes by how much most labels have moved. */
-NEVER_INLINE static void code_offset(Drawn *drawn, int decoding) {
-    ReferenceBits *bits = &drawn->adaptive->reference;
-    for (int i = 0; i < 2; i++) {
-        const int offset = drawn->offset[i], size = offset < 0 ? -offset : offset;
-        drawn->offset[i] = 0;
-        if (range_adaptive(&drawn->coder, &bits->none[i], offset == 0, decoding)) continue;
-        const int negative = range_adaptive(&drawn->coder, &bits->negative[i], offset < 0, decoding);
-        const int coded = 1 + code_distance(&drawn->coder, &bits->offset[i], size - 1, 65535, decoding);
-        drawn->offset[i] = negative ? -coded : coded;
-    }
-    drawn->has_moved = drawn->offset[0] || drawn->offset[1];
-    if (drawn->has_moved) kmc_drawn_move(drawn);
-}
-
-/* Whether a row has more in common with the moved reference; of much the same, the row above decides. */
-static int fits_moved(const uint16_t *line, const uint16_t *reference, const uint16_t *moved, int width,
-                      int last) {
-    int as_it_was = 0, as_moved = 0;
-    for (int x = 0; x < width; x++) {
-        as_it_was += line[x] == reference[x];
-        as_moved += line[x] == moved[x];
-    }
-    if (as_it_was == width || as_moved == width) return as_it_was < width;
-    return as_moved > as_it_was + (last ? -8 : 8);
-}
-
 /* Codes which reference a row has, and whether it is that one's row; then it is done. */
 NEVER_INLINE static int code_reference_row(Drawn *drawn, Row *row, int decoding) {
     ReferenceBits *bits = &drawn->adaptive->reference;
@@ -71,8 +44,7 @@ NEVER_INLINE static int code_reference_row(Drawn *drawn, Row *row, int decoding)
     uint16_t *line = drawn->line;
     drawn->away = there;
     if (drawn->has_moved) {
-        const int last = row->moves & 1;
-        const int moved = !decoding && fits_moved(line, line + there, line + elsewhere, drawn->width, last);
+        const int moved = !decoding && kmc_drawn_fits_moved(drawn, row->moves & 1);
         AdaptiveBit *state = &bits->moved[row->moves & 3];
         row->moves = row->moves << 1 | (uint32_t)range_adaptive(&drawn->coder, state, moved, decoding);
         if (row->moves & 1) drawn->away = elsewhere;
@@ -109,14 +81,9 @@ NEVER_INLINE static int code_still_zone(Drawn *drawn, Row *row, const Around *at
     if (whole) {
         end = length;
     } else {
-        RangeCoder *coder = &drawn->coder;
         ReferenceBits *bits = &drawn->adaptive->reference;
-        const int half = (length + 1) / 2;
-        const int late = range_adaptive(coder, &bits->side[size], end >= half, decoding);
-        LengthBits *lengths = late ? &bits->from_end[size] : &bits->from_begin[size];
-        const int distance = code_distance(coder, lengths, late ? length - 1 - end : end,
-                                           late ? length - half - 1 : half - 1, decoding);
-        end = late ? length - 1 - distance : distance;
+        end = code_from_ends(&drawn->coder, &bits->side[size], &bits->from_begin[size], &bits->from_end[size],
+                             length, end, decoding);
     }
     if (decoding) memcpy(row->line + row->x, r.o, sizeof(uint16_t) * (size_t)end);
     pass(row, end);
