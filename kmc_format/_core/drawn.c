@@ -4,6 +4,35 @@
 
 #include "machine.h"
 
+/* The number plus one: its length in bits, then the bits. */
+int32_t kmc_drawn_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
+                                    int decoding) {
+    const int longest = log2_floor((uint32_t)most + 1),
+              length = decoding ? 0 : log2_floor((uint32_t)value + 1);
+    int n = 0;
+    while (n < longest && range_adaptive(coder, &bits->longer[n], n < length, decoding)) n++;
+    int32_t coded = 1;
+    for (int i = n - 1; i >= 0; i--) {
+        const int bit = (value + 1) >> i & 1;
+        coded = coded << 1 | (i == n - 1 ? range_adaptive(coder, &bits->second[n], bit, decoding)
+                                         : range_bit(coder, 1 << 15, bit, decoding));
+    }
+    return min_int(coded - 1, most);
+}
+
+int kmc_drawn_place(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin,
+                                       LengthBits *from_end, int length, int place, int decoding) {
+    const int half = (length + 1) / 2, late = range_adaptive(coder, side, place >= half, decoding);
+    const int most = late ? length - half - 1 : half - 1;
+    const int distance = kmc_drawn_distance(coder, late ? from_end : from_begin, late ? length - 1 - place : place,
+                                       most, decoding);
+    return late ? length - 1 - distance : distance;
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("Os") /* the rest takes little time */
+#endif
+
 /* The logistic function in steps of 1/16 nat, in the middle of each, by multiplication with exp(-1/16). */
 static void make_logistic(Drawn *drawn) {
     uint16_t *middle = drawn->logistic + UNLIMITED;
@@ -388,7 +417,7 @@ static void code_offset(Drawn *drawn, int decoding) {
         drawn->offset[i] = 0;
         if (range_adaptive(&drawn->coder, &bits->none[i], offset == 0, decoding)) continue;
         const int negative = range_adaptive(&drawn->coder, &bits->negative[i], offset < 0, decoding);
-        const int coded = 1 + code_distance(&drawn->coder, &bits->offset[i], size - 1, 65535, decoding);
+        const int coded = 1 + kmc_drawn_distance(&drawn->coder, &bits->offset[i], size - 1, 65535, decoding);
         drawn->offset[i] = negative ? -coded : coded;
     }
     drawn->has_moved = drawn->offset[0] || drawn->offset[1];

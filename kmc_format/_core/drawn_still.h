@@ -82,8 +82,8 @@ NEVER_INLINE static int code_still_zone(Drawn *drawn, Row *row, const Around *at
         end = length;
     } else {
         ReferenceBits *bits = &drawn->adaptive->reference;
-        end = code_from_ends(&drawn->coder, &bits->side[size], &bits->from_begin[size], &bits->from_end[size],
-                             length, end, decoding);
+        end = kmc_drawn_place(&drawn->coder, &bits->side[size], &bits->from_begin[size], &bits->from_end[size],
+                              length, end, decoding);
     }
     if (decoding) memcpy(row->line + row->x, r.o, sizeof(uint16_t) * (size_t)end);
     pass(row, end);

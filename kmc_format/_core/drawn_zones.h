@@ -44,16 +44,6 @@ ALWAYS_INLINE int code_whole(Drawn *drawn, Row *row, const Around *at, const Zon
     return code_answer(drawn, slots, match ? ZONE_CELLS : ZONE_CELLS - 1, 0, whole, decoding);
 }
 
-/* Codes a place in a zone of at least two: whether it is in the second half, and how far from that end. */
-NEVER_INLINE static int code_from_ends(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin,
-                                       LengthBits *from_end, int length, int place, int decoding) {
-    const int half = (length + 1) / 2, late = range_adaptive(coder, side, place >= half, decoding);
-    const int most = late ? length - half - 1 : half - 1;
-    const int distance = code_distance(coder, late ? from_end : from_begin, late ? length - 1 - place : place,
-                                       most, decoding);
-    return late ? length - 1 - distance : distance;
-}
-
 /* Codes where a zone ends that does not go on to its end, from 0 on. */
 ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int end, int decoding) {
     RangeCoder *coder = &drawn->coder;
@@ -64,8 +54,8 @@ ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int end, int decoding
         return zone->end;
     }
     if (zone->length == 1) return 0;
-    return code_from_ends(coder, &adaptive->side[zone->slope][size], &adaptive->from_begin[size],
-                          &adaptive->from_end[zone->slope][size], zone->length, end, decoding);
+    return kmc_drawn_place(coder, &adaptive->side[zone->slope][size], &adaptive->from_begin[size],
+                           &adaptive->from_end[zone->slope][size], zone->length, end, decoding);
 }
 
 /* Goes on by labels like those left of them. */
