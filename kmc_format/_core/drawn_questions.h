@@ -52,6 +52,17 @@ ALWAYS_INLINE int ask_certain(Drawn *drawn, Asked *asked, uint32_t label, int de
     return -1;
 }
 
+/* The questions of frames, compiled once for all options. */
+NEVER_INLINE static int code_answer_of_frames(Drawn *drawn, Cell *const *slots, int count, int question,
+                                              uint32_t same, int answer, int decoding) {
+    (void)same;
+    return code_answer(drawn, slots, count, question, answer, decoding);
+}
+NEVER_INLINE static int code_weighed_answer_of_frames(Drawn *drawn, Cell *const *slots, int count, int question,
+                                                      uint32_t same, int answer, int decoding) {
+    return code_weighed_answer(drawn, slots, count, question, same, answer, decoding);
+}
+
 /* Asks whether the label is the expected one, W, N or NE; returns it, or -1. */
 ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label, Coding c) {
     Cell *slots[MOST_CELLS];
@@ -68,7 +79,6 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
         find_reference_cells(drawn, at, own, slots + own);
         if (denied >= 0) asked->expected = denied;
     }
-    const int count = own + (c.frames ? REFERENCE_CELLS : 0);
     /* An edge that goes straight down is likely, so N comes before W where W = NW. */
     const uint32_t first = at->W == at->NW ? at->N : at->W, second = first ^ at->W ^ at->N;
     const int expected = c.match ? asked->expected : -1;
@@ -79,8 +89,10 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
     for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
         if (!open[i]) continue;
         const int answer = (int)label == candidates[i];
-        if (c.rich ? code_weighed_answer(drawn, slots, count, i, same, answer, c.decoding)
-                   : code_answer(drawn, slots, count, i, answer, c.decoding)) {
+        if (c.frames ? (c.rich ? code_weighed_answer_of_frames : code_answer_of_frames)(
+                           drawn, slots, own + REFERENCE_CELLS, i, same, answer, c.decoding)
+            : c.rich ? code_weighed_answer(drawn, slots, own, i, same, answer, c.decoding)
+                     : code_answer(drawn, slots, own, i, answer, c.decoding)) {
             return candidates[i];
         }
     }
