@@ -127,10 +127,34 @@ typedef struct Drawn {
     uint16_t logistic[2 * UNLIMITED];
 } Drawn;
 
-/* Codes a number from 0 to `most`, which is at least 0. */
-int32_t kmc_drawn_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most, int decoding);
+/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits. */
+ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
+                                    int decoding) {
+    const int longest = log2_floor((uint32_t)most + 1),
+              length = decoding ? 0 : log2_floor((uint32_t)value + 1);
+    int n = 0;
+    while (n < longest && range_adaptive(coder, &bits->longer[n], n < length, decoding)) n++;
+    int32_t coded = 1;
+    for (int i = n - 1; i >= 0; i--) {
+        const int bit = (value + 1) >> i & 1;
+        coded = coded << 1 | (i == n - 1 ? range_adaptive(coder, &bits->second[n], bit, decoding)
+                                         : range_bit(coder, 1 << 15, bit, decoding));
+    }
+    return min_int(coded - 1, most);
+}
 
 /* Codes a place in a zone of at least two: whether it is in the second half, and how far from that end. */
+ALWAYS_INLINE int code_place_in(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin,
+                                LengthBits *from_end, int length, int place, int decoding) {
+    const int half = (length + 1) / 2, late = range_adaptive(coder, side, place >= half, decoding);
+    const int most = late ? length - half - 1 : half - 1;
+    const int distance = code_distance(coder, late ? from_end : from_begin, late ? length - 1 - place : place,
+                                       most, decoding);
+    return late ? length - 1 - distance : distance;
+}
+
+/* The same as functions, where they are not called often. */
+int32_t kmc_drawn_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most, int decoding);
 int kmc_drawn_place(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin, LengthBits *from_end,
                     int length, int place, int decoding);
 

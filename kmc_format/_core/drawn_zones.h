@@ -45,7 +45,7 @@ ALWAYS_INLINE int code_whole(Drawn *drawn, Row *row, const Around *at, const Zon
 }
 
 /* Codes where a zone ends that does not go on to its end, from 0 on. */
-ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int end, int decoding) {
+ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int seldom, int end, int decoding) {
     RangeCoder *coder = &drawn->coder;
     Adaptive *adaptive = drawn->adaptive;
     const int size = zone->size;
@@ -54,8 +54,9 @@ ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int end, int decoding
         return zone->end;
     }
     if (zone->length == 1) return 0;
-    return kmc_drawn_place(coder, &adaptive->side[zone->slope][size], &adaptive->from_begin[size],
-                           &adaptive->from_end[zone->slope][size], zone->length, end, decoding);
+    return (seldom ? kmc_drawn_place : code_place_in)(
+        coder, &adaptive->side[zone->slope][size], &adaptive->from_begin[size],
+        &adaptive->from_end[zone->slope][size], zone->length, end, decoding);
 }
 
 /* Goes on by labels like those left of them. */
@@ -103,7 +104,7 @@ ALWAYS_INLINE int code_zone(Drawn *drawn, Row *row, const Around *at, int length
         while (end < length && o[end] == W) end++;
     }
     const int whole = code_whole(drawn, row, at, zone, c.match, end == length, c.decoding);
-    end = whole ? length : code_end(drawn, zone, end, c.decoding);
+    end = whole ? length : code_end(drawn, zone, c.match || c.rich, end, c.decoding);
     if (c.decoding) fill(o, end, W);
     go_on(row, end);
     if (whole && c.match) {
