@@ -352,6 +352,7 @@ static void vote(const Drawn *drawn, int y, const Print *prints, Vote *votes) {
         const Print *found = prints + (print >> (64 - PRINT_BITS));
         if (!print || found->x < 0 || found->check != (uint32_t)print) continue;
         const int32_t dx = found->x - x, dy = found->y - y;
+        if (dx < -MOST_OFFSET || dx > MOST_OFFSET || dy < -MOST_OFFSET || dy > MOST_OFFSET) continue;
         Vote *to = votes + (((uint32_t)dx * 31 + (uint32_t)dy * 1021) & (VOTES - 1));
         if (to->count == 0) to->offset[0] = dx, to->offset[1] = dy;
         to->count += to->offset[0] == dx && to->offset[1] == dy ? 1 : -1;
@@ -401,7 +402,7 @@ static void code_offset(Drawn *drawn, int decoding) {
         drawn->offset[i] = 0;
         if (range_adaptive(&drawn->coder, &bits->none[i], offset == 0, decoding)) continue;
         const int negative = range_adaptive(&drawn->coder, &bits->negative[i], offset < 0, decoding);
-        const int coded = 1 + kmc_drawn_distance(&drawn->coder, &bits->offset[i], size - 1, 65535, decoding);
+        const int coded = 1 + kmc_drawn_distance(&drawn->coder, &bits->offset[i], size - 1, MOST_OFFSET - 1, decoding);
         drawn->offset[i] = negative ? -coded : coded;
     }
     drawn->has_moved = drawn->offset[0] || drawn->offset[1];

@@ -25,6 +25,7 @@ enum {
     ZONE_SLOTS = 4096,
     STILL_CELLS = 2,
     STILL = 8, /* a still zone is longer */
+    MOST_OFFSET = 65536,
     SLOPES = 8,    /* how far an edge has moved: 0 to 7 */
     CLASSES = 32,  /* of lengths */
     LEAN_ROWS = 4, /* features of a digit */
