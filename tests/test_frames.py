@@ -1,11 +1,13 @@
 """Frames of drawn labels come back, by every path of the core, and cost what there is to tell."""
 
+import re
 import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import ROOT
 
 from kmc_format import _core
 
@@ -276,3 +278,27 @@ def test_frames_check_their_arguments():
     for function in (_core.copy_frames, _core.size_of_frames):
         with pytest.raises(ValueError, match=r"\w"):
             function(None)
+
+
+# --- By the reader of FORMAT.md -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reader():
+    """What the reader in FORMAT.md defines."""
+    namespace = {}
+    specification = (ROOT / "kmc_format" / "FORMAT.md").read_text("utf-8")
+    exec(re.search(r"```python\n(.*?)```", specification, re.DOTALL).group(1), namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("k", [2, 12, 30, 200, 700, 5000])
+def test_the_reader_decodes_frames_alike(reader, options, k):
+    rng = np.random.default_rng(k)
+    planes = film(rng, [(1, 60), (40, 1), (19, 30), (30, 22)][k % 4], k, 7)
+    planes += [np.roll(planes[-1], (3, 2), (0, 1)), planes[0]]
+    height, width = planes[0].shape
+    tile = reader["Drawn"](bytes([options]), width, height, k, colours_of(k).tolist())
+    for plane, coded in zip(planes, encode(planes, k, options), strict=True):
+        assert np.array_equal(list(tile.frame(bytes([options]) + coded)), plane)
