@@ -52,14 +52,13 @@ ALWAYS_INLINE int ask_certain(Drawn *drawn, Asked *asked, uint32_t label, int de
     return -1;
 }
 
-/* The questions of frames, compiled once for all options. */
+/* The same as functions, which are compiled once for all options. */
 NEVER_INLINE static int code_answer_of_frames(Drawn *drawn, Cell *const *slots, int count, int question,
-                                              uint32_t same, int answer, int decoding) {
-    (void)same;
+                                              int answer, int decoding) {
     return code_answer(drawn, slots, count, question, answer, decoding);
 }
-NEVER_INLINE static int code_weighed_answer_of_frames(Drawn *drawn, Cell *const *slots, int count, int question,
-                                                      uint32_t same, int answer, int decoding) {
+NEVER_INLINE static int code_weighed_answer_of(Drawn *drawn, Cell *const *slots, int count, int question,
+                                               uint32_t same, int answer, int decoding) {
     return code_weighed_answer(drawn, slots, count, question, same, answer, decoding);
 }
 
@@ -89,10 +88,10 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
     for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
         if (!open[i]) continue;
         const int answer = (int)label == candidates[i];
-        if (c.frames ? (c.rich ? code_weighed_answer_of_frames : code_answer_of_frames)(
-                           drawn, slots, own + REFERENCE_CELLS, i, same, answer, c.decoding)
-            : c.rich ? code_weighed_answer(drawn, slots, own, i, same, answer, c.decoding)
-                     : code_answer(drawn, slots, own, i, answer, c.decoding)) {
+        const int count = own + (c.frames ? REFERENCE_CELLS : 0);
+        if (c.rich     ? code_weighed_answer_of(drawn, slots, count, i, same, answer, c.decoding)
+            : c.frames ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
+                       : code_answer(drawn, slots, own, i, answer, c.decoding)) {
             return candidates[i];
         }
     }
