@@ -180,7 +180,8 @@ PyObject *call_decode_labels(PyObject *module, PyObject *arguments, PyObject *na
     return finish_call(&buffers, problem, result);
 }
 
-/* --- Frames ------------------------------------------------------------------------------------------------ */
+/* --- Frames ------------------------------------------------------------------------------------------------
+ */
 
 /* What Python holds frames by. While a call works with them, no other may. */
 typedef struct {
@@ -254,8 +255,7 @@ PyObject *call_size_of_frames(PyObject *module, PyObject *object) {
 }
 
 static void require_shape(Buffers *buffers, const Held *held, const Py_buffer *labels) {
-    require(buffers,
-            !buffers->failed && labels->shape[0] == held->height && labels->shape[1] == held->width,
+    require(buffers, !buffers->failed && labels->shape[0] == held->height && labels->shape[1] == held->width,
             "the labels have another shape than the frames");
 }
 

@@ -402,7 +402,8 @@ static void code_offset(Drawn *drawn, int decoding) {
         drawn->offset[i] = 0;
         if (range_adaptive(&drawn->coder, &bits->none[i], offset == 0, decoding)) continue;
         const int negative = range_adaptive(&drawn->coder, &bits->negative[i], offset < 0, decoding);
-        const int coded = 1 + kmc_drawn_distance(&drawn->coder, &bits->offset[i], size - 1, MOST_OFFSET - 1, decoding);
+        const int coded =
+            1 + kmc_drawn_distance(&drawn->coder, &bits->offset[i], size - 1, MOST_OFFSET - 1, decoding);
         drawn->offset[i] = negative ? -coded : coded;
     }
     drawn->has_moved = drawn->offset[0] || drawn->offset[1];

@@ -33,8 +33,8 @@ size_t kmc_drawn_encode(const uint16_t *labels, int width, int height, int k, co
 int kmc_drawn_decode(const uint8_t *data, size_t length, const Plane *plane, int height, int k,
                      const uint8_t *colours, int options);
 
-/* What frames of a tile that are coded one after another have in common: what was learnt, and the labels of the
-   last one. */
+/* What frames of a tile that are coded one after another have in common: what was learnt, and the labels of
+   the last one. */
 typedef struct Drawn DrawnFrames;
 
 /* Whether frames may have these options, DRAWN_FRAMES among them. */

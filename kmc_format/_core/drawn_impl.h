@@ -16,16 +16,16 @@ typedef struct {
 typedef struct {
     uint16_t *line; /* the row's first label; the row above is `stride` before it */
     ptrdiff_t stride;
-    int x, broke;         /* where we are; where a zone ended last in this row */
-    uint32_t past;        /* whether the last three labels were those left of them, the last in bit 0 */
-    const int32_t *above; /* the next change in the row above */
-    int32_t *last;        /* after the last change in this row */
-    int ahead;            /* the place that the next two are of, or -1 */
-    uint64_t near, far;   /* contexts of matches */
-    uint32_t equals; /* which rows were those above */
+    int x, broke;           /* where we are; where a zone ended last in this row */
+    uint32_t past;          /* whether the last three labels were those left of them, the last in bit 0 */
+    const int32_t *above;   /* the next change in the row above */
+    int32_t *last;          /* after the last change in this row */
+    int ahead;              /* the place that the next two are of, or -1 */
+    uint64_t near, far;     /* contexts of matches */
+    uint32_t equals;        /* which rows were those above */
     uint32_t moves, stills; /* which rows had the moved reference; which were those of their reference */
     int still, calm; /* where the row above differs from its reference; where a label in the reference ends */
-    int last_listed;      /* whether the last label that was looked for in the list was there */
+    int last_listed; /* whether the last label that was looked for in the list was there */
 } Row;
 
 /* A place in a table of expectations, and what was found there. */
@@ -91,7 +91,8 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
     int length = *row->above - 1 - row->x;
     const int even = at.W == at.N && at.NW == at.N;
     if (c.frames) {
-        const int zone_found = drawn->options & DRAWN_STILL ? code_still_zone(drawn, row, &at, c.decoding) : NO_ZONE;
+        const int zone_found =
+            drawn->options & DRAWN_STILL ? code_still_zone(drawn, row, &at, c.decoding) : NO_ZONE;
         if (zone_found == WHOLE_ZONE) return 1;
         if (zone_found == ENDED_ZONE) {
             while (*row->above <= row->x) row->above++;
@@ -228,7 +229,9 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
         if (c.match) add_line(drawn->columns - MARGIN, line - MARGIN, drawn->width + 2 * MARGIN);
         next_line(drawn);
     }
-    if (drawn->options & DRAWN_FRAMES) memcpy(drawn->line - MARGIN, drawn->line - drawn->stride - MARGIN, sizeof(uint16_t) * (size_t)drawn->stride);
+    if (drawn->options & DRAWN_FRAMES)
+        memcpy(drawn->line - MARGIN, drawn->line - drawn->stride - MARGIN,
+               sizeof(uint16_t) * (size_t)drawn->stride);
     return DRAWN_OK;
 }
 
@@ -242,8 +245,8 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
 #define DEFINE(NAME, MATCH, RICH, CELLS)                                                                     \
     NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                                               \
         const int list = drawn->options & DRAWN_LIST;                                                        \
-        const Coding coding = {list, MATCH, RICH, CELLS, 0, 0}, other = {list, MATCH, RICH, CELLS, 1, 0};       \
-        const Coding either = {list, MATCH, RICH, CELLS, decoding, 0};                                         \
+        const Coding coding = {list, MATCH, RICH, CELLS, 0, 0}, other = {list, MATCH, RICH, CELLS, 1, 0};    \
+        const Coding either = {list, MATCH, RICH, CELLS, decoding, 0};                                       \
         if (!KMC_DRAWN_COPIES || MATCH || RICH) return code_picture(drawn, either);                          \
         return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);                          \
     }

@@ -119,16 +119,18 @@ typedef struct Drawn {
     int32_t *changes[2]; /* where labels change in the row above, and in this one */
     uint32_t *columns; /* the labels of a column above this row, each times 32 to the power of its distance */
     /* Frames only. */
-    uint16_t *reference, *moved; /* the frame before, and the same moved by an offset, laid out like `lines` */
+    uint16_t *reference,
+        *moved; /* the frame before, and the same moved by an offset, laid out like `lines` */
     Cell *still_cells;
-    int frames, broken;  /* frames that are coded; whether one was not */
-    int offset[2];       /* across and down, from a place to where it was in the frame before */
+    int frames, broken;           /* frames that are coded; whether one was not */
+    int offset[2];                /* across and down, from a place to where it was in the frame before */
     int has_reference, has_moved; /* of this frame */
-    ptrdiff_t away;      /* from a label to that of the row's reference */
+    ptrdiff_t away;               /* from a label to that of the row's reference */
     uint16_t logistic[2 * UNLIMITED];
 } Drawn;
 
-/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits. */
+/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits.
+ */
 ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
                                     int decoding) {
     const int longest = log2_floor((uint32_t)most + 1),
@@ -149,8 +151,8 @@ ALWAYS_INLINE int code_place_in(RangeCoder *coder, AdaptiveBit *side, LengthBits
                                 LengthBits *from_end, int length, int place, int decoding) {
     const int half = (length + 1) / 2, late = range_adaptive(coder, side, place >= half, decoding);
     const int most = late ? length - half - 1 : half - 1;
-    const int distance = code_distance(coder, late ? from_end : from_begin, late ? length - 1 - place : place,
-                                       most, decoding);
+    const int distance =
+        code_distance(coder, late ? from_end : from_begin, late ? length - 1 - place : place, most, decoding);
     return late ? length - 1 - distance : distance;
 }
 

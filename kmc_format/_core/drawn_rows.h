@@ -144,7 +144,7 @@ DEFINE_LANE(code_rich_16, RICH_ROWS, 1, DENIED, 4)
 DEFINE_LANE(code_rich_32, RICH_ROWS, 1, DENIED, 5)
 
 /* Those of frames, where the reference adds rows. */
-#define DEFINE_LANE_OF_FRAMES(NAME, COUNT, WEIGHTED, BITS)                                                    \
+#define DEFINE_LANE_OF_FRAMES(NAME, COUNT, WEIGHTED, BITS)                                                   \
     NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) { \
         return code_lane(drawn, forecast, COUNT, WEIGHTED, DENIED, BITS, lane, decoding);                    \
     }

@@ -33,7 +33,8 @@ ALWAYS_INLINE void pass(Row *row, int length) {
     }
     o += length;
     row->x += length;
-    row->past = (uint32_t)(o[-1] == o[-2]) | (uint32_t)(o[-2] == o[-3]) << 1 | (uint32_t)(o[-3] == o[-4]) << 2;
+    row->past =
+        (uint32_t)(o[-1] == o[-2]) | (uint32_t)(o[-2] == o[-3]) << 1 | (uint32_t)(o[-3] == o[-4]) << 2;
 }
 
 /* Codes which reference a row has, and whether it is that one's row; then it is done. */
@@ -74,16 +75,16 @@ NEVER_INLINE static int code_still_zone(Drawn *drawn, Row *row, const Around *at
     const uint32_t pattern = (uint32_t)(at->WW == r.o[-2]) | (uint32_t)(at->NN == r.b[0]) << 1 |
                              (uint32_t)(at->b[-1] == r.b[-1]) << 2 | (uint32_t)(at->b[1] == r.b[1]) << 3 |
                              (uint32_t)(at->a[-2] == r.a[-2]) << 4 | (uint32_t)(at->o[-3] == r.o[-3]) << 5;
-    Cell *const slots[STILL_CELLS] = {
-        drawn->still_cells + (size << 6 | pattern),
-        drawn->still_cells + ZONE_SLOTS + spread((uint32_t)r.o[0] << 5 | size >> 1, 12)};
+    Cell *const slots[STILL_CELLS] = {drawn->still_cells + (size << 6 | pattern),
+                                      drawn->still_cells + ZONE_SLOTS +
+                                          spread((uint32_t)r.o[0] << 5 | size >> 1, 12)};
     const int whole = code_answer(drawn, slots, STILL_CELLS, 0, end == length, decoding);
     if (whole) {
         end = length;
     } else {
         ReferenceBits *bits = &drawn->adaptive->reference;
-        end = kmc_drawn_place(&drawn->coder, &bits->side[size], &bits->from_begin[size], &bits->from_end[size],
-                              length, end, decoding);
+        end = kmc_drawn_place(&drawn->coder, &bits->side[size], &bits->from_begin[size],
+                              &bits->from_end[size], length, end, decoding);
     }
     if (decoding) memcpy(row->line + row->x, r.o, sizeof(uint16_t) * (size_t)end);
     pass(row, end);
@@ -130,6 +131,6 @@ NEVER_INLINE static void find_reference_cells(const Drawn *drawn, const Around *
     const uint32_t above = equal_eights(eight_at(r.a - 2), label, eight_at(a - 2), label);
     slots[0] = find_slot(drawn, first, still | like << 6);
     slots[1] = find_slot(drawn, first + 1, four_labels(R, W, at->N, still & 3));
-    slots[2] = find_slot(drawn, first + 2,
-                         (here & 0x1f1f) | (above & 0x1f1f) << 16 | (uint64_t)(o[-2] == W) << 32);
+    slots[2] =
+        find_slot(drawn, first + 2, (here & 0x1f1f) | (above & 0x1f1f) << 16 | (uint64_t)(o[-2] == W) << 32);
 }

@@ -1,15 +1,29 @@
-"""Measure the coding of animations: real ones, and ones that are drawn here, against GIF, WebP and APNG."""
+"""Animations, real ones and ones drawn here: what their frames take as labels, as GIF, WebP and APNG.
+
+    python tests/benchmarks/frames.py [--cache FILE] [NAME ...]
+
+Of KMC it counts codebook and labels, not yet a file: the frames of one tile, each coded with the one before
+as reference, by the better of two options. Decoding is timed without making colours of labels. The peers
+take half an hour; with a cache what they gave is kept. Needs gifsicle, pyoxipng and the shared images.
+"""
 
 from __future__ import annotations
 
+import argparse
 import io
+import json
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import oxipng
 from PIL import Image, ImageDraw, ImageFont, ImageSequence
+
+import kmc_format
+from kmc_format import _core, codec
 
 SHARED = Path(__file__).parents[3] / "shared" / "images"
 ROOT = Path(__file__).parents[2]
@@ -125,5 +139,132 @@ def masks(count: int = 100) -> list[np.ndarray]:
 
 
 def real(name: str) -> Frames:
-    image = Image.open(SHARED / "animations" / f"{name}.gif")
-    return [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+    with Image.open(SHARED / "animations" / f"{name}.gif") as image:
+        return [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+
+
+def of_gifsicle() -> Frames:
+    """An animation of a palette for each frame, as gifsicle makes one palette of them."""
+    source = SHARED / "animations" / "iss634.gif"
+    run = subprocess.run(["gifsicle", "-O3", "--colors", "256", source], capture_output=True, check=True)
+    with Image.open(io.BytesIO(run.stdout)) as image:
+        return [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+
+
+SETS: dict[str, Callable[[], Frames]] = {
+    "chi": lambda: real("chi"),
+    "newtonscradle": lambda: real("newtonscradle"),
+    "iss634": of_gifsicle,
+    "terminal": terminal,
+    "cursor": cursor,
+    "plot": plot,
+    "sprites": sprites,
+    "masks": lambda: [Image.fromarray(labels) for labels in masks()],
+}
+
+
+def webp(frames: Frames) -> bytes:
+    file = io.BytesIO()
+    how = {"lossless": True, "method": 6, "minimize_size": True, "quality": 100}
+    frames[0].save(file, "webp", save_all=True, append_images=frames[1:], duration=40, **how)
+    return file.getvalue()
+
+
+def apng(frames: Frames) -> bytes:
+    """APNG by Pillow, its first frame and the others compressed again by oxipng."""
+    file = io.BytesIO()
+    frames[0].save(file, "png", save_all=True, append_images=frames[1:], duration=40, optimize=True)
+    return oxipng.optimize_from_memory(file.getvalue(), level=4)
+
+
+def gif(frames: Frames) -> bytes:
+    with tempfile.NamedTemporaryFile(suffix=".gif") as file:
+        frames[0].save(file.name, save_all=True, append_images=frames[1:], duration=40)
+        return subprocess.run(["gifsicle", "-O3", file.name], capture_output=True, check=True).stdout
+
+
+def separate(frames: Frames) -> bytes:
+    return b"".join(kmc_format.encode(np.asarray(frame)) for frame in frames)
+
+
+def in_palette(planes: np.ndarray, colours: np.ndarray) -> Frames:
+    """The same frames in mode P, as GIF and PNG want them, where there are at most 256 colours."""
+    frames = [Image.fromarray(plane.astype(np.uint8)) for plane in planes]
+    for frame in frames:
+        frame.putpalette(colours.tobytes())
+    return frames
+
+
+def peers(name: str, frames: Frames, planes: np.ndarray, colours: np.ndarray) -> dict[str, list[float]]:
+    """Bytes, and seconds to code and decode, of each peer's file."""
+    if name == "masks":
+        return {"100 files": [len(separate(frames)), 0, 0]}
+    few = in_palette(planes, colours) if len(colours) <= 256 else None
+    ways = {"WebP": (webp, frames), "APNG": (apng, few or frames)} | ({"GIF": (gif, few)} if few else {})
+    found = {}
+    for way, (write, given) in ways.items():
+        start = time.process_time()
+        file = write(given)
+        middle = time.process_time()
+        with Image.open(io.BytesIO(file)) as image:
+            for frame in ImageSequence.Iterator(image):
+                frame.load()
+        found[way] = [len(file), middle - start, time.process_time() - middle]
+    return found
+
+
+def label_planes(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of all frames, in the order in which they are coded, and the codebook they share."""
+    pixels = np.stack([np.asarray(frame) for frame in frames])
+    codebook, labels = np.unique(pixels.reshape(-1, *pixels.shape[3:]), axis=0, return_inverse=True)
+    codebook = codebook.reshape(len(codebook), -1)
+    order = codec.coding_order(codebook)
+    return order.numbers.take(labels).reshape(pixels.shape[:3]), codebook[order.labels]
+
+
+def code(planes: np.ndarray, codebook: np.ndarray, options: int) -> list[float]:
+    """Bytes, and seconds to code and decode."""
+    order = codec.coding_order(codebook)
+    height, width = planes.shape[1:]
+    start = time.process_time()
+    frames = _core.open_frames(width, height, order.colours, options)
+    coded = [_core.encode_frame(frames, plane, options, 2**30) or b"" for plane in planes]
+    middle = time.process_time()
+    labels = np.empty((height, width), np.uint8 if len(codebook) <= 256 else np.uint16)
+    frames = _core.open_frames(width, height, order.colours, options)
+    for one in coded:
+        assert not _core.decode_frame(frames, one, labels, order.labels, options)
+    end = time.process_time()
+    return [len(codec._encode_codebook(codebook)[1]) + sum(map(len, coded)), middle - start, end - middle]
+
+
+def measure(name: str, cache: dict[str, dict[str, list[float]]]) -> None:
+    frames = SETS[name]()
+    planes, codebook = label_planes(frames)
+    if name not in cache:
+        cache[name] = peers(name, frames, planes, codebook)
+    best = min(size for size, _, _ in cache[name].values())
+    print(f"{name}: {len(frames)} frames, {len(codebook)} colours")
+    for way, (size, writing, reading) in cache[name].items():
+        print(f"  {way:10} {size:9.0f} bytes, coded in {writing:7.2f} s, decoded in {reading:6.3f} s")
+    for effort, kind in ((1, 0), (2, _core.DRAWN_RICH)):
+        ways = [kind | more | _core.DRAWN_FRAMES | _core.DRAWN_MATCHES for more in (0, _core.DRAWN_STILL)]
+        size, writing, reading = min(code(planes, codebook, way) for way in ways)
+        print(f"  KMC {effort:<6} {size:9.0f} bytes, coded in {writing:7.2f} s, decoded in {reading:6.3f} s,")
+        print(f"             {size / best:.3f} of the best peer's")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SETS))
+    parser.add_argument("--cache", type=Path)
+    arguments = parser.parse_args()
+    cache = json.loads(arguments.cache.read_text()) if arguments.cache and arguments.cache.exists() else {}
+    for name in arguments.names or SETS:
+        measure(name, cache)
+        if arguments.cache:
+            arguments.cache.write_text(json.dumps(cache))
+
+
+if __name__ == "__main__":
+    main()
