@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import ROOT
+from support import ROOT, mostly_slow
 
 from kmc_format import _core
 
@@ -293,7 +293,7 @@ def reader():
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("k", [2, 12, 30, 200, 700, 5000])
+@pytest.mark.parametrize("k", mostly_slow([2, 12, 30, 200, 700, 5000], [2, 200]))
 def test_the_reader_decodes_frames_alike(reader, options, k):
     rng = np.random.default_rng(k)
     planes = film(rng, [(1, 60), (40, 1), (19, 30), (30, 22)][k % 4], k, 7)

@@ -216,8 +216,10 @@ def peers(name: str, frames: Frames, planes: np.ndarray, colours: np.ndarray) ->
 def label_planes(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
     """The labels of all frames, in the order in which they are coded, and the codebook they share."""
     pixels = np.stack([np.asarray(frame) for frame in frames])
-    codebook, labels = np.unique(pixels.reshape(-1, *pixels.shape[3:]), axis=0, return_inverse=True)
-    codebook = codebook.reshape(len(codebook), -1)
+    channels = pixels.reshape(*pixels.shape[:3], -1).astype(np.uint32)
+    values = sum(channels[..., c] << 8 * c for c in range(channels.shape[3]))
+    found, labels = np.unique(values, return_inverse=True)
+    codebook = (found[:, None] >> 8 * np.arange(channels.shape[3]) & 255).astype(np.uint8)
     order = codec.coding_order(codebook)
     return order.numbers.take(labels).reshape(pixels.shape[:3]), codebook[order.labels]
 
