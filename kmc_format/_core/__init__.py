@@ -19,21 +19,28 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "DRAWN",
+    "DRAWN_FRAMES",
     "DRAWN_LIST",
     "DRAWN_MATCHES",
     "DRAWN_RICH",
+    "DRAWN_STILL",
     "FULL_STRENGTH",
     "OPTIONS",
     "PHOTOGRAPHIC",
     "PHOTOGRAPHIC_RICH",
     "choose_labels",
+    "copy_frames",
     "count",
     "decode_codebook",
+    "decode_frame",
     "decode_labels",
     "dither",
     "encode_codebook",
+    "encode_frame",
     "encode_labels",
     "nearest",
+    "open_frames",
+    "size_of_frames",
 ]
 
 FULL_STRENGTH = 4096
@@ -41,6 +48,7 @@ FULL_STRENGTH = 4096
 # Codings of labels, and bits of their options.
 DRAWN, PHOTOGRAPHIC = 1, 2
 DRAWN_LIST, DRAWN_MATCHES, DRAWN_RICH = 1, 2, 4
+DRAWN_FRAMES, DRAWN_STILL = 8, 16  # of frames only
 PHOTOGRAPHIC_RICH = 1
 OPTIONS = {DRAWN: 8, PHOTOGRAPHIC: 2}  # how many there are
 
@@ -208,6 +216,99 @@ def decode_labels(data: Any, labels: Any, names: Any, colours: Any, coding: int,
         The rule of FORMAT.md that is broken, or "".
     """
     return _native.decode_labels(data, labels, names, colours, coding, options)
+
+
+def open_frames(width: int, height: int, colours: Any, options: int) -> object:
+    """Start to code or decode the frames of a tile, of which each learns from those before.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the tile.
+    colours : buffer of uint8, shape (k, 4)
+        IN, copied. What the numbers look like.
+    options : int
+        `DRAWN_FRAMES` and `DRAWN_MATCHES`, with or without `DRAWN_RICH`. Each frame may add `DRAWN_LIST` and
+        `DRAWN_STILL`.
+
+    Returns
+    -------
+    object
+        What was learnt, and the last frame: for the functions below, and for one thread at a time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> numbers, colours = np.eye(30, dtype=np.uint16), np.zeros((2, 4), np.uint8)
+    >>> names, options = np.arange(2, dtype=np.uint16), DRAWN_FRAMES | DRAWN_MATCHES
+    >>> frames = open_frames(30, 30, colours, options)
+    >>> coded = [encode_frame(frames, numbers, options, 1000) for _ in range(2)]
+    >>> [len(one) for one in coded]
+    [8, 0]
+    >>> decoded, frames = np.empty((30, 30), np.uint8), open_frames(30, 30, colours, options)
+    >>> [decode_frame(frames, one, decoded, names, options) for one in coded]
+    ['', '']
+    >>> np.array_equal(decoded, numbers)
+    True
+    """
+    return _native.open_frames(width, height, colours, options)
+
+
+def copy_frames(frames: object) -> object:
+    """Return frames that go on from where these are, independently."""
+    return _native.copy_frames(frames)
+
+
+def size_of_frames(frames: object) -> int:
+    """Return how many bytes of memory frames take."""
+    return _native.size_of_frames(frames)
+
+
+def encode_frame(frames: object, numbers: Any, options: int, limit: int) -> bytes | None:
+    """Code the next frame as FORMAT.md, "Frames of drawn labels", tells.
+
+    Parameters
+    ----------
+    frames : object
+        IN and OUT. What `open_frames` returned.
+    numbers : buffer of uint16, shape (height, width)
+        IN. As for `encode_labels`.
+    options : int
+        As for `open_frames`.
+    limit : int
+        How many bytes the frame may take.
+
+    Returns
+    -------
+    bytes or None
+        The coded labels, which may be none; None where they take more than `limit` bytes, and for all frames
+        after such a one.
+    """
+    return _native.encode_frame(frames, numbers, options, limit)
+
+
+def decode_frame(frames: object, data: Any, labels: Any, names: Any, options: int) -> str:
+    """Decode the next frame that `encode_frame` coded.
+
+    Parameters
+    ----------
+    frames : object
+        IN and OUT. What `open_frames` returned.
+    data : buffer of bytes
+        IN. The coded labels.
+    labels : buffer of uint8 or uint16, shape (height, width)
+        IN: the labels of the frame before, where there was one. OUT: those of this.
+    names : buffer of uint16, shape (k,)
+        IN. The label of each number.
+    options : int
+        As for `encode_frame`.
+
+    Returns
+    -------
+    str
+        The rule of FORMAT.md that is broken, or "". After a broken frame all are.
+    """
+    return _native.decode_frame(frames, data, labels, names, options)
 
 
 def choose_labels(

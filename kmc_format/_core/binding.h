@@ -46,5 +46,10 @@ PyObject *call_encode_codebook(PyObject *module, PyObject *arguments, PyObject *
 PyObject *call_decode_codebook(PyObject *module, PyObject *arguments, PyObject *named);
 PyObject *call_encode_labels(PyObject *module, PyObject *arguments, PyObject *named);
 PyObject *call_decode_labels(PyObject *module, PyObject *arguments, PyObject *named);
+PyObject *call_open_frames(PyObject *module, PyObject *arguments, PyObject *named);
+PyObject *call_copy_frames(PyObject *module, PyObject *object);
+PyObject *call_size_of_frames(PyObject *module, PyObject *object);
+PyObject *call_encode_frame(PyObject *module, PyObject *arguments, PyObject *named);
+PyObject *call_decode_frame(PyObject *module, PyObject *arguments, PyObject *named);
 
 #endif

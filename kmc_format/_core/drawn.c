@@ -4,6 +4,19 @@
 
 #include "machine.h"
 
+int32_t kmc_drawn_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most, int decoding) {
+    return code_distance(coder, bits, value, most, decoding);
+}
+
+int kmc_drawn_place(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin, LengthBits *from_end,
+                    int length, int place, int decoding) {
+    return code_place_in(coder, side, from_begin, from_end, length, place, decoding);
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("Os") /* the rest takes little time */
+#endif
+
 /* The logistic function in steps of 1/16 nat, in the middle of each, by multiplication with exp(-1/16). */
 static void make_logistic(Drawn *drawn) {
     uint16_t *middle = drawn->logistic + UNLIMITED;
@@ -41,7 +54,7 @@ static void forget(Drawn *drawn) {
     drawn->unseen_count = drawn->k > 16 ? drawn->k : 0;
     for (int i = 0; i < 4; i++) drawn->changes[0][i] = drawn->width + 1;
     if (!(drawn->options & DRAWN_RICH)) return;
-    for (int i = 0; i < 8 * RICH_ROWS * DIGITS; i++) drawn->row_weights[i] = 3 << 15;
+    for (int i = 0; i < 8 * MOST_ROWS * DIGITS; i++) drawn->row_weights[i] = 3 << 15;
     for (int q = 0; q < QUESTIONS; q++) {
         for (int i = 0; i < 64; i++) {
             for (int j = 0; j < MOST_CELLS; j++) drawn->refinement->by_pattern[q][i][j] = 1 << 15;
@@ -70,11 +83,11 @@ static void *take(Block *block, size_t count, size_t size) {
 
 /* Rows of logits need no zeros, as their visits tell whether they are there. */
 static void place_rows(Drawn *drawn, Block *zeros, Block *others) {
-    const int rich = drawn->options & DRAWN_RICH, count = rich ? RICH_ROWS : LEAN_ROWS,
-              singles = rich ? 7 : 3;
+    const int rich = drawn->options & DRAWN_RICH, count = rich ? RICH_ROWS : LEAN_ROWS;
+    const int more = rich ? RICH_REFERENCE_ROWS : LEAN_REFERENCE_ROWS;
     const size_t most = (size_t)1 << ROW_BITS, own = (size_t)drawn->k * (size_t)drawn->nodes;
-    for (int i = 0; i < count; i++) {
-        const size_t rows = i < singles && drawn->digits <= 2 ? own : most;
+    for (int i = 0; i < count + (drawn->options & DRAWN_FRAMES ? more : 0); i++) {
+        const size_t rows = is_single(rich, i) && drawn->digits <= 2 ? own : most;
         drawn->rows[i] = take(others, rows << drawn->lane_bits, sizeof(int16_t));
         drawn->visits[i] = take(zeros, rows, 1);
     }
@@ -84,7 +97,8 @@ static void place_tables(Drawn *drawn, Block *zeros, Block *others) {
     const int rich = drawn->options & DRAWN_RICH, match = drawn->options & DRAWN_MATCH;
     const int few = drawn->k <= FEW_COLOURS ? FEW_COLOURS_CELLS : LEAN_MATCH_CELLS;
     const int own = rich ? RICH_CELLS : match ? few : LEAN_CELLS;
-    const size_t cells = (size_t)(own + (match ? MATCH_CELLS : 0));
+    const int frames = drawn->options & DRAWN_FRAMES;
+    const size_t cells = (size_t)(own + (match ? MATCH_CELLS : 0) + (frames ? REFERENCE_CELLS : 0));
     const size_t columns = (size_t)drawn->width, matches = match ? (size_t)1 << drawn->match_bits : 0;
     for (size_t i = 0; i < cells; i++) {
         drawn->features[i] = take(zeros, (size_t)QUESTIONS << (64 - drawn->slot_shift), sizeof(Cell));
@@ -92,7 +106,13 @@ static void place_tables(Drawn *drawn, Block *zeros, Block *others) {
     drawn->zone_cells = take(zeros, ZONE_CELLS * ZONE_SLOTS, sizeof(Cell));
     drawn->list_rows = take(zeros, 512 * 16, sizeof(int16_t));
     drawn->unseen = take(zeros, (size_t)drawn->k / 64 + 1, sizeof(uint64_t));
-    drawn->lines = take(zeros, LINES * (columns + 2 * MARGIN), sizeof(uint16_t));
+    drawn->kept_lines = frames ? (size_t)drawn->height + 4 : LINES;
+    drawn->lines = take(zeros, drawn->kept_lines * (columns + 2 * MARGIN), sizeof(uint16_t));
+    if (frames) {
+        drawn->reference = take(zeros, drawn->kept_lines * (columns + 2 * MARGIN), sizeof(uint16_t));
+        drawn->moved = take(zeros, drawn->kept_lines * (columns + 2 * MARGIN), sizeof(uint16_t));
+        drawn->still_cells = take(zeros, STILL_CELLS * ZONE_SLOTS, sizeof(Cell));
+    }
     for (int i = 0; i < 2; i++) drawn->changes[i] = take(zeros, columns + 8, sizeof(int32_t));
     drawn->refinement = take(zeros, rich ? 1 : 0, sizeof(Refinement));
     drawn->near_matches = take(zeros, matches, sizeof(Expectation));
@@ -101,7 +121,7 @@ static void place_tables(Drawn *drawn, Block *zeros, Block *others) {
     drawn->columns = take(zeros, match ? columns + 2 * MARGIN : 0, sizeof(uint32_t));
     drawn->adaptive = take(others, 1, sizeof(Adaptive));
     drawn->list_visits = take(others, 512, 1);
-    drawn->row_weights = take(others, rich ? 8 * RICH_ROWS * DIGITS : 0, sizeof(int32_t));
+    drawn->row_weights = take(others, rich ? 8 * MOST_ROWS * DIGITS : 0, sizeof(int32_t));
     place_rows(drawn, zeros, others);
 }
 
@@ -120,6 +140,7 @@ static int allocate(Drawn *drawn) {
     drawn->blocks[0] = calloc(zeros.used + 64, 1);
     drawn->blocks[1] = malloc(others.used + 64);
     if (!drawn->blocks[0] || !drawn->blocks[1]) return 0;
+    drawn->sizes[0] = zeros.used, drawn->sizes[1] = others.used;
     align(&zeros, drawn->blocks[0]);
     align(&others, drawn->blocks[1]);
     place_tables(drawn, &zeros, &others);
@@ -141,9 +162,10 @@ static int open_drawn(Drawn *drawn, int width, int height, int k, const uint8_t 
     drawn->colours = colours;
     drawn->stride = width + 2 * MARGIN;
     choose_shape(drawn);
-    const int rich = options & DRAWN_RICH, length = log2_floor64((uint64_t)width * (uint64_t)height);
-    drawn->slot_shift = 64 - (rich ? clamp_int(length - 3, 8, 16) : clamp_int(length - 6, 8, 13));
-    drawn->match_bits = rich ? clamp_int(length - 1, 8, 20) : clamp_int(length - 3, 8, 18);
+    const int large = options & (DRAWN_RICH | DRAWN_FRAMES),
+              length = log2_floor64((uint64_t)width * (uint64_t)height);
+    drawn->slot_shift = 64 - (large ? clamp_int(length - 3, 8, 16) : clamp_int(length - 6, 8, 13));
+    drawn->match_bits = large ? clamp_int(length - 1, 8, 20) : clamp_int(length - 3, 8, 18);
     if (!allocate(drawn)) return 0;
     make_logistic(drawn);
     forget(drawn);
@@ -187,5 +209,239 @@ int kmc_drawn_decode(const uint8_t *data, size_t length, const Plane *plane, int
         if (result == DRAWN_OK && !range_used_up(&drawn.coder)) result = DRAWN_LENGTH;
     }
     close_drawn(&drawn);
+    return result;
+}
+
+int kmc_drawn_are_options_of_frames(int options) {
+    const int needed = DRAWN_FRAMES | DRAWN_MATCH;
+    return 0 <= options && options < 2 * DRAWN_STILL && (options & needed) == needed;
+}
+
+DrawnFrames *kmc_drawn_open_frames(int width, int height, int k, const uint8_t *colours, int options) {
+    const size_t size = 4 * (size_t)k;
+    Drawn *drawn = malloc(sizeof *drawn + size); /* the colours follow */
+    if (!drawn) return NULL;
+    memcpy(drawn + 1, colours, size);
+    if (open_drawn(drawn, width, height, k, (uint8_t *)(drawn + 1), options)) return drawn;
+    kmc_drawn_close_frames(drawn);
+    return NULL;
+}
+
+/* The same place in the block of a copy. */
+static void *in_copy(const Drawn *drawn, const Drawn *copy, const void *part) {
+    Block block, copied;
+    align(&block, drawn->blocks[0]);
+    align(&copied, copy->blocks[0]);
+    return copied.base + ((const char *)part - block.base);
+}
+
+DrawnFrames *kmc_drawn_copy_frames(const DrawnFrames *drawn) {
+    Drawn *copy =
+        kmc_drawn_open_frames(drawn->width, drawn->height, drawn->k, drawn->colours, drawn->options);
+    if (!copy) return NULL;
+    for (int i = 0; i < 2; i++) {
+        Block block, copied;
+        align(&block, drawn->blocks[i]);
+        align(&copied, copy->blocks[i]);
+        memcpy(copied.base, block.base, drawn->sizes[i]);
+    }
+    copy->lines = in_copy(drawn, copy, drawn->lines);
+    copy->reference = in_copy(drawn, copy, drawn->reference);
+    copy->unseen_count = drawn->unseen_count;
+    copy->last_fresh = drawn->last_fresh;
+    copy->last_rank = drawn->last_rank;
+    copy->frames = drawn->frames;
+    copy->broken = drawn->broken;
+    memcpy(copy->offset, drawn->offset, sizeof copy->offset);
+    return copy;
+}
+
+void kmc_drawn_close_frames(DrawnFrames *drawn) {
+    close_drawn(drawn);
+    free(drawn);
+}
+
+size_t kmc_drawn_size_of_frames(const DrawnFrames *drawn) {
+    return sizeof *drawn + 4 * (size_t)drawn->k + drawn->sizes[0] + drawn->sizes[1];
+}
+
+/* What the last frame had becomes the reference; what belongs to one frame alone begins anew. */
+static void begin_frame(Drawn *drawn, int options) {
+    uint16_t *lines = drawn->lines;
+    drawn->options = (drawn->options & ~(DRAWN_LIST | DRAWN_STILL)) | (options & (DRAWN_LIST | DRAWN_STILL));
+    drawn->has_reference = drawn->frames;
+    drawn->has_moved = 0;
+    drawn->lines = drawn->reference;
+    drawn->reference = lines;
+    drawn->line = drawn->lines + 3 * drawn->stride + MARGIN;
+    memset(drawn->columns - MARGIN, 0, sizeof *drawn->columns * (size_t)drawn->stride);
+    for (int i = 0; i < 2; i++) memset(drawn->changes[i] - 4, 0, 4 * sizeof(int32_t));
+    for (int i = 0; i < 4; i++) drawn->changes[0][i] = drawn->width + 1;
+    drawn->frames = 1;
+}
+
+int kmc_drawn_fits_moved(const Drawn *drawn, int last) {
+    const uint16_t *line = drawn->line, *reference = line + (drawn->reference - drawn->lines),
+                   *moved = line + (drawn->moved - drawn->lines);
+    int as_it_was = 0, as_moved = 0;
+    for (int x = 0; x < drawn->width; x++) {
+        as_it_was += line[x] == reference[x];
+        as_moved += line[x] == moved[x];
+    }
+    if (as_it_was == drawn->width || as_moved == drawn->width) return as_it_was < drawn->width;
+    return as_moved > as_it_was + (last ? -8 : 8);
+}
+
+/* Makes the reference that is moved by the offset. */
+static void move_reference(Drawn *drawn) {
+    const int width = drawn->width, height = drawn->height, dx = drawn->offset[0], dy = drawn->offset[1];
+    const ptrdiff_t stride = drawn->stride;
+    uint16_t *to = drawn->moved + 3 * stride + MARGIN;
+    for (int y = 0; y <= height; y++, to += stride) {
+        const uint16_t *from = drawn->reference + (3 + clamp_int(y + dy, 0, height - 1)) * stride + MARGIN;
+        for (int x = 0; x < width; x++) to[x] = from[clamp_int(x + dx, 0, width - 1)];
+        for (int i = 0; i < MARGIN; i++) to[width + i] = to[width - 1], to[-1 - i] = *(to - stride);
+    }
+}
+
+/* Sixteen labels in each of two rows, as a number; 0 where they are too plain to be found again. */
+static uint64_t fingerprint(const uint16_t *labels, ptrdiff_t stride) {
+    uint64_t mixed = 0;
+    int changes = 0;
+    for (int i = 0; i < 16; i++) {
+        changes += labels[i] != labels[i + 1];
+        mixed = (mixed + labels[i] + ((uint64_t)labels[i + stride] << 32)) * UINT64_C(0x9E3779B185EBCA87);
+        mixed ^= mixed >> 29;
+    }
+    return changes < 4 ? 0 : mixed | 1;
+}
+
+/* Where in the frame before a fingerprint was; places where several were are forgotten. */
+typedef struct {
+    uint32_t check;
+    int32_t x, y; /* x is -1 for none, -2 for several */
+} Print;
+
+enum { PRINT_BITS = 15, VOTES = 4096, STEP = 4 };
+
+typedef struct {
+    int32_t offset[2], count;
+} Vote;
+
+/* Remembers one place in STEP * STEP of the frame before. */
+static void take_prints(const Drawn *drawn, Print *prints) {
+    for (int i = 0; i < 1 << PRINT_BITS; i++) prints[i].x = -1;
+    for (int y = 0; y + 1 < drawn->height; y += STEP) {
+        const uint16_t *row = drawn->reference + (3 + y) * drawn->stride + MARGIN;
+        for (int x = 0; x + 16 < drawn->width; x += STEP) {
+            const uint64_t print = fingerprint(row + x, drawn->stride);
+            Print *at = prints + (print >> (64 - PRINT_BITS));
+            const Print new = {(uint32_t)print, at->x == -1 ? x : -2, y};
+            if (print) *at = new;
+        }
+    }
+}
+
+/* Lets what is new in a row vote for how it moved. */
+static void vote(const Drawn *drawn, int y, const Print *prints, Vote *votes) {
+    const uint16_t *row = drawn->known + (ptrdiff_t)y * drawn->width;
+    const uint16_t *before = drawn->reference + (3 + y) * drawn->stride + MARGIN;
+    for (int x = 0; x + 16 < drawn->width; x++) {
+        if (row[x] == before[x]) continue;
+        const uint64_t print = fingerprint(row + x, drawn->width);
+        const Print *found = prints + (print >> (64 - PRINT_BITS));
+        if (!print || found->x < 0 || found->check != (uint32_t)print) continue;
+        const int32_t dx = found->x - x, dy = found->y - y;
+        if (dx < -MOST_OFFSET || dx > MOST_OFFSET || dy < -MOST_OFFSET || dy > MOST_OFFSET) continue;
+        Vote *to = votes + (((uint32_t)dx * 31 + (uint32_t)dy * 1021) & (VOTES - 1));
+        if (to->count == 0) to->offset[0] = dx, to->offset[1] = dy;
+        to->count += to->offset[0] == dx && to->offset[1] == dy ? 1 : -1;
+    }
+}
+
+/* How many labels are those of the frame before, or in each row those of the moved one if these are more. */
+static int64_t count_kept(const Drawn *drawn, int with_moved) {
+    int64_t kept = 0;
+    for (int y = 0; y < drawn->height; y++) {
+        const uint16_t *row = drawn->known + (ptrdiff_t)y * drawn->width;
+        const ptrdiff_t at = (3 + y) * drawn->stride + MARGIN;
+        int same = 0, same_moved = 0;
+        for (int x = 0; x < drawn->width; x++) {
+            same += row[x] == drawn->reference[at + x];
+            same_moved += row[x] == drawn->moved[at + x];
+        }
+        kept += with_moved && same_moved > same ? same_moved : same;
+    }
+    return kept;
+}
+
+/* Finds by how much most of the labels to be coded have moved since the frame before; 0 where that does not
+   pay. */
+static void find_offset(Drawn *drawn) {
+    const int64_t pixels = (int64_t)drawn->width * drawn->height, kept = count_kept(drawn, 0);
+    Print *prints = malloc(sizeof *prints << PRINT_BITS);
+    Vote *votes = calloc(VOTES, sizeof *votes), *most = votes;
+    drawn->offset[0] = drawn->offset[1] = 0;
+    if (prints && votes && pixels - kept > pixels / 32) {
+        take_prints(drawn, prints);
+        for (int y = 0; y + 1 < drawn->height; y++) vote(drawn, y, prints, votes);
+        for (Vote *one = votes; one < votes + VOTES; one++) most = one->count > most->count ? one : most;
+        memcpy(drawn->offset, most->offset, sizeof drawn->offset);
+        move_reference(drawn);
+        if (count_kept(drawn, 1) < kept + (pixels - kept) / 4) drawn->offset[0] = drawn->offset[1] = 0;
+    }
+    free(prints);
+    free(votes);
+}
+
+/* Codes by how much most labels have moved. */
+static void code_offset(Drawn *drawn, int decoding) {
+    ReferenceBits *bits = &drawn->adaptive->reference;
+    for (int i = 0; i < 2; i++) {
+        const int offset = drawn->offset[i], size = offset < 0 ? -offset : offset;
+        drawn->offset[i] = 0;
+        if (range_adaptive(&drawn->coder, &bits->none[i], offset == 0, decoding)) continue;
+        const int negative = range_adaptive(&drawn->coder, &bits->negative[i], offset < 0, decoding);
+        const int coded =
+            1 + kmc_drawn_distance(&drawn->coder, &bits->offset[i], size - 1, MOST_OFFSET - 1, decoding);
+        drawn->offset[i] = negative ? -coded : coded;
+    }
+    drawn->has_moved = drawn->offset[0] || drawn->offset[1];
+    if (drawn->has_moved) move_reference(drawn);
+}
+
+size_t kmc_drawn_encode_frame(DrawnFrames *drawn, const uint16_t *labels, int options, uint8_t *out,
+                              size_t room) {
+    uint8_t *coded = malloc(room + RANGE_SLACK);
+    size_t length = DRAWN_NO_MEMORY;
+    if (coded && !drawn->broken) {
+        begin_frame(drawn, options);
+        drawn->known = labels;
+        range_start_coding(&drawn->coder, coded, room + RANGE_SLACK);
+        if (drawn->has_reference) {
+            find_offset(drawn);
+            code_offset(drawn, 0);
+        }
+        choose_coder()(drawn, 0);
+        length = range_finish(&drawn->coder);
+        drawn->broken = length > room;
+        if (!drawn->broken) memcpy(out, coded, length);
+    }
+    free(coded);
+    return coded && drawn->broken ? DRAWN_NO_ROOM : length;
+}
+
+int kmc_drawn_decode_frame(DrawnFrames *drawn, const uint8_t *data, size_t length, const Plane *plane,
+                           int options) {
+    if (drawn->broken) return DRAWN_LABEL;
+    begin_frame(drawn, options);
+    drawn->plane = *plane;
+    int result = DRAWN_LENGTH;
+    if (range_start_decoding(&drawn->coder, data, length)) {
+        if (drawn->has_reference) code_offset(drawn, 1);
+        result = choose_coder()(drawn, 1);
+    }
+    if (result == DRAWN_OK && !range_used_up(&drawn->coder)) result = DRAWN_LENGTH;
+    drawn->broken = result != DRAWN_OK;
     return result;
 }

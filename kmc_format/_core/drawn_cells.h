@@ -101,20 +101,3 @@ ALWAYS_INLINE int code_weighed_answer(Drawn *drawn, Cell *const *slots, int coun
     }
     return answer;
 }
-
-/* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits.
- */
-ALWAYS_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
-                                    int decoding) {
-    const int longest = log2_floor((uint32_t)most + 1),
-              length = decoding ? 0 : log2_floor((uint32_t)value + 1);
-    int n = 0;
-    while (n < longest && range_adaptive(coder, &bits->longer[n], n < length, decoding)) n++;
-    int32_t coded = 1;
-    for (int i = n - 1; i >= 0; i--) {
-        const int bit = (value + 1) >> i & 1;
-        coded = coded << 1 | (i == n - 1 ? range_adaptive(coder, &bits->second[n], bit, decoding)
-                                         : range_bit(coder, 1 << 15, bit, decoding));
-    }
-    return min_int(coded - 1, most);
-}

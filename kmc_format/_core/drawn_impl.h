@@ -9,19 +9,23 @@
 /* Constants, so that each kind of coding has loops of its own. */
 typedef struct {
     int list, match, rich, cells, decoding; /* cells: features of a pixel's questions, but for matches */
+    int frames;                             /* not constant */
 } Coding;
 
 /* What is known while a row is coded. */
 typedef struct {
     uint16_t *line; /* the row's first label; the row above is `stride` before it */
     ptrdiff_t stride;
-    int x, broke;         /* where we are; where a zone ended last in this row */
-    uint32_t past;        /* whether the last three labels were those left of them, the last in bit 0 */
-    const int32_t *above; /* the next change in the row above */
-    int32_t *last;        /* after the last change in this row */
-    int ahead;            /* the place that the next two are of, or -1 */
-    uint64_t near, far;   /* contexts of matches */
-    int last_listed;      /* whether the last label that was looked for in the list was there */
+    int x, broke;           /* where we are; where a zone ended last in this row */
+    uint32_t past;          /* whether the last three labels were those left of them, the last in bit 0 */
+    const int32_t *above;   /* the next change in the row above */
+    int32_t *last;          /* after the last change in this row */
+    int ahead;              /* the place that the next two are of, or -1 */
+    uint64_t near, far;     /* contexts of matches */
+    uint32_t equals;        /* which rows were those above */
+    uint32_t moves, stills; /* which rows had the moved reference; which were those of their reference */
+    int still, calm; /* where the row above differs from its reference; where a label in the reference ends */
+    int last_listed; /* whether the last label that was looked for in the list was there */
 } Row;
 
 /* A place in a table of expectations, and what was found there. */
@@ -52,6 +56,27 @@ ALWAYS_INLINE Cell *find_slot(const Drawn *drawn, int feature, uint64_t context)
 #include "drawn_cells.h"
 #include "drawn_matches.h"
 #include "drawn_zones.h"
+
+/* What a row begins and ends with. */
+ALWAYS_INLINE void begin_row_of_labels(Drawn *drawn, Row *row) {
+    row->line = drawn->line;
+    for (int i = 1; i <= MARGIN; i++) row->line[-i] = *(row->line - row->stride);
+    row->x = row->still = row->calm = 0;
+    row->ahead = -1;
+    row->broke = -63;
+    row->past = 7;
+    row->above = drawn->changes[0];
+    row->last = drawn->changes[1];
+}
+
+ALWAYS_INLINE void end_row_of_labels(Drawn *drawn, Row *row) {
+    for (int i = 0; i < 4; i++) row->last[i] = drawn->width + 1;
+    int32_t *changes = drawn->changes[0];
+    drawn->changes[0] = drawn->changes[1];
+    drawn->changes[1] = changes;
+}
+
+#include "drawn_still.h"
 #include "drawn_questions.h"
 #include "drawn_rows.h"
 #include "drawn_unseen.h"
@@ -63,9 +88,23 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
     Around at = look_around(row);
     Asked asked = {0, {NULL, 0}, {NULL, 0}, -1, 0, 0};
     Zone zone = {0, 0, 0, 0, NULL, -1, 0, 0};
-    const int length = *row->above - 1 - row->x;
+    int length = *row->above - 1 - row->x;
+    const int even = at.W == at.N && at.NW == at.N;
+    if (c.frames) {
+        const int zone_found =
+            drawn->options & DRAWN_STILL ? code_still_zone(drawn, row, &at, c.decoding) : NO_ZONE;
+        if (zone_found == WHOLE_ZONE) return 1;
+        if (zone_found == ENDED_ZONE) {
+            while (*row->above <= row->x) row->above++;
+            at = look_around(row);
+            asked.expected = at.o[drawn->away];
+            length = 0;
+        } else if (even) {
+            length = limit_zone(drawn, row, &at, length);
+        }
+    }
     int found = -1;
-    if (length > (c.rich ? 8 : 0) && at.W == at.N && at.NW == at.N) {
+    if (length > (c.rich ? 8 : 0) && even) {
         if (!code_zone(drawn, row, &at, length, &zone, c)) return 1;
         at = look_around(row);
         asked.ended = 1;
@@ -89,21 +128,11 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
 }
 
 ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
-    row->line = drawn->line;
-    for (int i = 1; i <= MARGIN; i++) row->line[-i] = *(row->line - row->stride);
-    row->x = 0;
-    row->ahead = -1;
-    row->broke = -63;
-    row->past = 7;
-    row->above = drawn->changes[0];
-    row->last = drawn->changes[1];
+    begin_row_of_labels(drawn, row);
     while (row->x < drawn->width) {
         if (!code_next(drawn, row, c)) return 0;
     }
-    for (int i = 0; i < 4; i++) row->last[i] = drawn->width + 1;
-    int32_t *changes = drawn->changes[0];
-    drawn->changes[0] = drawn->changes[1];
-    drawn->changes[1] = changes;
+    end_row_of_labels(drawn, row);
     return 1;
 }
 
@@ -141,42 +170,68 @@ ALWAYS_INLINE void put_changes(const Plane *plane, size_t y, const uint16_t *lin
     put_labels(plane, y, x, plane->width - x, line);
 }
 
+/* Fills row y of the plane, which holds the labels of a reference, where eight labels are unlike those. */
+ALWAYS_INLINE void put_unlike(const Plane *plane, size_t y, const uint16_t *line, const uint16_t *reference) {
+    size_t x = 0;
+    for (; x + 8 <= plane->width; x += 8) {
+        const Eight here = eight_at(line + x), there = eight_at(reference + x);
+        if (equal_eights(here, there, here, there) != 65535) put_labels(plane, y, x, 8, line);
+    }
+    put_labels(plane, y, x, plane->width - x, line);
+}
+
 /* Goes on to the next row; at the end of the block of rows, the last three go to its beginning. */
 ALWAYS_INLINE void next_line(Drawn *drawn) {
     drawn->line += drawn->stride;
-    if (drawn->line < drawn->lines + LINES * drawn->stride) return;
+    if (drawn->line < drawn->lines + (ptrdiff_t)drawn->kept_lines * drawn->stride) return;
     const size_t kept = sizeof(uint16_t) * 3 * (size_t)drawn->stride;
     memcpy(drawn->lines, drawn->lines + (LINES - 3) * drawn->stride, kept);
     drawn->line = drawn->lines + MARGIN + 3 * drawn->stride;
+}
+
+/* Codes whether a row is that above, and if not its labels; returns 0 if a label is not below k. */
+ALWAYS_INLINE int code_own_row(Drawn *drawn, Row *row, Coding c) {
+    uint16_t *line = drawn->line, *above = line - drawn->stride;
+    const size_t bytes = sizeof(uint16_t) * (size_t)drawn->width;
+    const int equal = !c.decoding && memcmp(line, above, bytes) == 0;
+    AdaptiveBit *state = &drawn->adaptive->row[row->equals & 3];
+    row->equals = row->equals << 1 | (uint32_t)range_adaptive(&drawn->coder, state, equal, c.decoding);
+    if (!(row->equals & 1)) return code_row(drawn, row, c);
+    memcpy(line - MARGIN, above - MARGIN, bytes + sizeof(uint16_t) * MARGIN);
+    return 1;
+}
+
+/* Fills row y of the plane with what was decoded. */
+ALWAYS_INLINE void put_decoded(Drawn *drawn, const Row *row, size_t y, Coding c) {
+    const uint16_t *line = drawn->line;
+    if (c.frames)
+        put_unlike(&drawn->plane, y, line, line + (drawn->reference - drawn->lines));
+    else if (y == 0)
+        put_row(&drawn->plane, 0, line);
+    else if (row->equals & 1)
+        repeat_row(&drawn->plane, y);
+    else
+        put_changes(&drawn->plane, y, line, line - drawn->stride);
 }
 
 ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
     const size_t bytes = sizeof(uint16_t) * (size_t)drawn->width;
     Row row = {0};
     row.stride = drawn->stride;
-    uint32_t equals = 0;
+    c.frames = c.match && drawn->has_reference;
     for (int y = 0; y < drawn->height; y++) {
-        uint16_t *line = drawn->line, *above = line - drawn->stride;
+        uint16_t *line = drawn->line;
         if (!c.decoding) memcpy(line, drawn->known + (size_t)y * (size_t)drawn->width, bytes);
-        const int equal = !c.decoding && memcmp(line, above, bytes) == 0;
-        AdaptiveBit *state = &drawn->adaptive->row[equals & 3];
-        equals = equals << 1 | (uint32_t)range_adaptive(&drawn->coder, state, equal, c.decoding);
-        if (equals & 1)
-            memcpy(line - MARGIN, above - MARGIN, bytes + sizeof(uint16_t) * MARGIN);
-        else if (!code_row(drawn, &row, c))
-            return DRAWN_LABEL;
+        const int still = c.frames && code_reference_row(drawn, &row, c.decoding);
+        if (!still && !code_own_row(drawn, &row, c)) return DRAWN_LABEL;
         for (int i = 0; i < MARGIN; i++) line[drawn->width + i] = line[drawn->width - 1];
-        if (c.decoding) {
-            if (equals & 1 && y > 0)
-                repeat_row(&drawn->plane, (size_t)y);
-            else if (y == 0)
-                put_row(&drawn->plane, 0, line);
-            else
-                put_changes(&drawn->plane, (size_t)y, line, above);
-        }
+        if (c.decoding) put_decoded(drawn, &row, (size_t)y, c);
         if (c.match) add_line(drawn->columns - MARGIN, line - MARGIN, drawn->width + 2 * MARGIN);
         next_line(drawn);
     }
+    if (drawn->options & DRAWN_FRAMES)
+        memcpy(drawn->line - MARGIN, drawn->line - drawn->stride - MARGIN,
+               sizeof(uint16_t) * (size_t)drawn->stride);
     return DRAWN_OK;
 }
 
@@ -190,8 +245,8 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
 #define DEFINE(NAME, MATCH, RICH, CELLS)                                                                     \
     NEVER_INLINE static int NAME(Drawn *drawn, int decoding) {                                               \
         const int list = drawn->options & DRAWN_LIST;                                                        \
-        const Coding coding = {list, MATCH, RICH, CELLS, 0}, other = {list, MATCH, RICH, CELLS, 1};          \
-        const Coding either = {list, MATCH, RICH, CELLS, decoding};                                          \
+        const Coding coding = {list, MATCH, RICH, CELLS, 0, 0}, other = {list, MATCH, RICH, CELLS, 1, 0};    \
+        const Coding either = {list, MATCH, RICH, CELLS, decoding, 0};                                       \
         if (!KMC_DRAWN_COPIES || MATCH || RICH) return code_picture(drawn, either);                          \
         return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);                          \
     }

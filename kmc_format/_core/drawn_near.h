@@ -63,15 +63,32 @@ ALWAYS_INLINE uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint3
     return colour;
 }
 
+/* The rows that a reference adds. */
+NEVER_INLINE static void find_reference_rows(const Drawn *drawn, const Around *at, uint32_t *contexts,
+                                             int rich) {
+    const Before r = look_before(drawn, at);
+    const uint32_t R = r.o[0];
+    contexts[0] = R;
+    if (!rich) {
+        contexts[1] = hash_pair(R | at->W << 16, at->N);
+        return;
+    }
+    contexts[1] = hash_pair(R, at->W);
+    contexts[2] = hash_pair(R | (uint32_t)r.o[1] << 16, r.o[-1] | (uint32_t)r.below[0] << 16);
+    contexts[3] = predict(drawn, at->W, R, r.o[-1]);
+    contexts[4] = predict(drawn, at->N, R, r.a[0]);
+}
+
 /* Spells a label digit by digit; returns k or more for what is none. */
 ALWAYS_INLINE uint32_t spell(Drawn *drawn, const Around *at, const Asked *asked, uint32_t label, Coding c) {
-    const uint32_t lean[LEAN_ROWS] = {at->W, at->N, at->NE, hash_pair(at->W | at->N << 16, at->NE)};
+    uint32_t lean[LEAN_ROWS + LEAN_REFERENCE_ROWS] = {at->W, at->N, at->NE,
+                                                      hash_pair(at->W | at->N << 16, at->NE)};
     const int ended = asked->ended;
     const int denied[DENIED] = {asked->expected, (int)at->W, ended ? -1 : (int)at->N,
                                 ended ? -1 : (int)at->NE};
     const uint32_t four = hash_pair(at->W | at->N << 16, at->NE | at->NW << 16);
     const uint32_t times = (uint32_t)min_int((int32_t)asked->times, 7);
-    uint32_t rich[RICH_ROWS] = {at->W,
+    uint32_t rich[MOST_ROWS] = {at->W,
                                 at->N,
                                 at->NE,
                                 at->NW,
@@ -89,7 +106,9 @@ ALWAYS_INLINE uint32_t spell(Drawn *drawn, const Around *at, const Asked *asked,
         predicted[2] = predict(drawn, at->W, at->NE, at->N);
         predicted[3] = predict(drawn, at->N, at->N, at->NN);
     }
-    return code_digits(drawn, c.rich ? rich : lean, denied, c.rich, label, c.decoding);
+    uint32_t *contexts = c.rich ? rich : lean;
+    if (c.frames) find_reference_rows(drawn, at, contexts + (c.rich ? RICH_ROWS : LEAN_ROWS), c.rich);
+    return code_digits(drawn, contexts, denied, c.rich, c.frames, label, c.decoding);
 }
 
 /* Codes the label at the end of a zone or of a pixel by itself; returns it, or k or more if it is none. */

@@ -52,18 +52,32 @@ ALWAYS_INLINE int ask_certain(Drawn *drawn, Asked *asked, uint32_t label, int de
     return -1;
 }
 
+/* The same as functions, which are compiled once for all options. */
+NEVER_INLINE static int code_answer_of_frames(Drawn *drawn, Cell *const *slots, int count, int question,
+                                              int answer, int decoding) {
+    return code_answer(drawn, slots, count, question, answer, decoding);
+}
+NEVER_INLINE static int code_weighed_answer_of(Drawn *drawn, Cell *const *slots, int count, int question,
+                                               uint32_t same, int answer, int decoding) {
+    return code_weighed_answer(drawn, slots, count, question, same, answer, decoding);
+}
+
 /* Asks whether the label is the expected one, W, N or NE; returns it, or -1. */
 ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, uint32_t label, Coding c) {
     Cell *slots[MOST_CELLS];
-    const int own = c.cells, count = own + (c.match ? MATCH_CELLS : 0);
+    const int own = c.cells + (c.match ? MATCH_CELLS : 0);
     if (c.match) {
         find_matches(drawn, row, at, asked);
-        const int certain = ask_certain(drawn, asked, label, c.decoding);
+        const int certain = asked->expected < 0 ? ask_certain(drawn, asked, label, c.decoding) : -1;
         if (certain >= 0) return certain;
     }
     const int denied = asked->expected;
-    const uint32_t same = find_cells(drawn, row, at, slots, own);
-    if (c.match) expect_label(drawn, at, same, own, slots + own, asked);
+    const uint32_t same = find_cells(drawn, row, at, slots, c.cells);
+    if (c.match) expect_label(drawn, at, same, c.cells, slots + c.cells, asked);
+    if (c.frames) {
+        find_reference_cells(drawn, at, own, slots + own);
+        if (denied >= 0) asked->expected = denied;
+    }
     /* An edge that goes straight down is likely, so N comes before W where W = NW. */
     const uint32_t first = at->W == at->NW ? at->N : at->W, second = first ^ at->W ^ at->N;
     const int expected = c.match ? asked->expected : -1;
@@ -74,8 +88,10 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
     for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
         if (!open[i]) continue;
         const int answer = (int)label == candidates[i];
-        if (c.rich ? code_weighed_answer(drawn, slots, count, i, same, answer, c.decoding)
-                   : code_answer(drawn, slots, count, i, answer, c.decoding)) {
+        const int count = own + (c.frames ? REFERENCE_CELLS : 0);
+        if (c.rich     ? code_weighed_answer_of(drawn, slots, count, i, same, answer, c.decoding)
+            : c.frames ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
+                       : code_answer(drawn, slots, own, i, answer, c.decoding)) {
             return candidates[i];
         }
     }

@@ -6,8 +6,9 @@ static const int16_t drawn_denied[64] = {FREE_8, FREE_8, FREE_8, FREE_8, -32768,
                                          32767,  32767,  32767,  32767,  FREE_8, FREE_8, FREE_8};
 
 typedef struct {
-    int16_t *rows[RICH_ROWS]; /* of logits in 1/4096 nat */
-    uint8_t *visits[RICH_ROWS];
+    int16_t *rows[MOST_ROWS]; /* of logits in 1/4096 nat */
+    uint8_t *visits[MOST_ROWS];
+
     int32_t *weights;        /* by row and log2 of visits, in 2^-18 */
     uint32_t denied[DENIED]; /* lanes that are known not to come; 32 for none */
 } Forecast;
@@ -139,8 +140,19 @@ ALWAYS_INLINE void find_row(const Drawn *drawn, Forecast *forecast, int feature,
 DEFINE_LANE(code_listed, LIST_ROWS, 0, 0, 4)
 DEFINE_LANE(code_lean_16, LEAN_ROWS, 0, DENIED, 4)
 DEFINE_LANE(code_lean_32, LEAN_ROWS, 0, DENIED, 5)
-DEFINE_LANE(code_rich_16, RICH_ROWS, 1, DENIED, 4)
-DEFINE_LANE(code_rich_32, RICH_ROWS, 1, DENIED, 5)
+
+/* Where speed gains less by a copy for each direction: rich ones, and those of frames, where a reference adds
+   rows. */
+#define DEFINE_LARGE_LANE(NAME, COUNT, WEIGHTED, BITS)                                                       \
+    NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) { \
+        return code_lane(drawn, forecast, COUNT, WEIGHTED, DENIED, BITS, lane, decoding);                    \
+    }
+DEFINE_LARGE_LANE(code_rich_16, RICH_ROWS, 1, 4)
+DEFINE_LARGE_LANE(code_rich_32, RICH_ROWS, 1, 5)
+DEFINE_LARGE_LANE(code_lean_16_of_frames, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, 4)
+DEFINE_LARGE_LANE(code_lean_32_of_frames, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, 5)
+DEFINE_LARGE_LANE(code_rich_16_of_frames, RICH_ROWS + RICH_REFERENCE_ROWS, 1, 4)
+DEFINE_LARGE_LANE(code_rich_32_of_frames, RICH_ROWS + RICH_REFERENCE_ROWS, 1, 5)
 
 /* Codes the place of a label in the list, by the list's length and by which labels around are equal. */
 ALWAYS_INLINE uint32_t code_place(Drawn *drawn, uint32_t length, uint32_t same, uint32_t place,
@@ -157,8 +169,9 @@ ALWAYS_INLINE uint32_t code_place(Drawn *drawn, uint32_t length, uint32_t same, 
 
 /* Spells a label; denied labels are known not to come. Returns k or more for what is none. */
 NEVER_INLINE static uint32_t code_digits(Drawn *drawn, const uint32_t *contexts, const int *denied, int rich,
-                                         uint32_t label, int decoding) {
-    const int bits = drawn->lane_bits, rows = rich ? RICH_ROWS : LEAN_ROWS, singles = rich ? 7 : 3;
+                                         int frames, uint32_t label, int decoding) {
+    const int bits = drawn->lane_bits, more = rich ? RICH_REFERENCE_ROWS : LEAN_REFERENCE_ROWS;
+    const int rows = (rich ? RICH_ROWS : LEAN_ROWS) + (frames ? more : 0);
     Forecast forecast;
     uint32_t node = 0, prefix = 0;
     for (int place = drawn->digits - 1; place >= 0; place--) {
@@ -167,11 +180,15 @@ NEVER_INLINE static uint32_t code_digits(Drawn *drawn, const uint32_t *contexts,
             forecast.denied[i] = here ? (uint32_t)denied[i] & ((1u << bits) - 1) : 32;
         }
         for (int f = 0; f < rows; f++) {
-            find_row(drawn, &forecast, f, f < singles, contexts[f], node, prefix, place);
+            find_row(drawn, &forecast, f, is_single(rich, f), contexts[f], node, prefix, place);
         }
-        forecast.weights = rich ? drawn->row_weights + 8 * RICH_ROWS * place : NULL;
+        forecast.weights = rich ? drawn->row_weights + 8 * MOST_ROWS * place : NULL;
         uint32_t lane = label >> place * bits & ((1u << bits) - 1);
-        if (bits == 4) {
+        if (frames && bits == 4) {
+            lane = (rich ? code_rich_16_of_frames : code_lean_16_of_frames)(drawn, &forecast, lane, decoding);
+        } else if (frames) {
+            lane = (rich ? code_rich_32_of_frames : code_lean_32_of_frames)(drawn, &forecast, lane, decoding);
+        } else if (bits == 4) {
             lane = (rich ? code_rich_16 : code_lean_16)(drawn, &forecast, lane, decoding);
         } else {
             lane = (rich ? code_rich_32 : code_lean_32)(drawn, &forecast, lane, decoding);

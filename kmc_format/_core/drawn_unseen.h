@@ -38,10 +38,11 @@ static uint32_t code_fresh(Drawn *drawn, uint32_t label, int decoding) {
         const int back =
             below > 0 && (above <= 0 || range_adaptive(coder, &adaptive->before, distance < 0, decoding));
         if (back)
-            distance = -1 - code_distance(coder, &adaptive->distance[1], -distance - 1, below - 1, decoding);
+            distance =
+                -1 - kmc_drawn_distance(coder, &adaptive->distance[1], -distance - 1, below - 1, decoding);
         else
-            distance = 1 + code_distance(coder, &adaptive->distance[0], distance - 1, max_int(above - 1, 0),
-                                         decoding);
+            distance = 1 + kmc_drawn_distance(coder, &adaptive->distance[0], distance - 1,
+                                              max_int(above - 1, 0), decoding);
     } else {
         distance = 0;
     }

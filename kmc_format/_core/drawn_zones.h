@@ -45,20 +45,18 @@ ALWAYS_INLINE int code_whole(Drawn *drawn, Row *row, const Around *at, const Zon
 }
 
 /* Codes where a zone ends that does not go on to its end, from 0 on. */
-ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int end, int decoding) {
+ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int seldom, int end, int decoding) {
     RangeCoder *coder = &drawn->coder;
     Adaptive *adaptive = drawn->adaptive;
-    const int size = zone->size, half = (zone->length + 1) / 2;
+    const int size = zone->size;
     if (zone->end >= 0 &&
         range_adaptive(coder, &adaptive->expected_end[zone->times], end == zone->end, decoding)) {
         return zone->end;
     }
     if (zone->length == 1) return 0;
-    const int late = range_adaptive(coder, &adaptive->side[zone->slope][size], end >= half, decoding);
-    const int most = late ? zone->length - half - 1 : half - 1;
-    LengthBits *bits = late ? &adaptive->from_end[zone->slope][size] : &adaptive->from_begin[size];
-    const int distance = code_distance(coder, bits, late ? zone->length - 1 - end : end, most, decoding);
-    return late ? zone->length - 1 - distance : distance;
+    return (seldom ? kmc_drawn_place
+                   : code_place_in)(coder, &adaptive->side[zone->slope][size], &adaptive->from_begin[size],
+                                    &adaptive->from_end[zone->slope][size], zone->length, end, decoding);
 }
 
 /* Goes on by labels like those left of them. */
@@ -106,7 +104,7 @@ ALWAYS_INLINE int code_zone(Drawn *drawn, Row *row, const Around *at, int length
         while (end < length && o[end] == W) end++;
     }
     const int whole = code_whole(drawn, row, at, zone, c.match, end == length, c.decoding);
-    end = whole ? length : code_end(drawn, zone, end, c.decoding);
+    end = whole ? length : code_end(drawn, zone, c.match || c.rich, end, c.decoding);
     if (c.decoding) fill(o, end, W);
     go_on(row, end);
     if (whole && c.match) {

@@ -1,4 +1,4 @@
-/* A target of libFuzzer for the compiled core: label codings and codebook, without Python.
+/* A target of libFuzzer for the compiled core: label codings, frames and codebook, without Python.
 
      clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Ikmc_format/_core \
          tests/fuzz/core.c $(ls kmc_format/_core/[!bm]*.c kmc_format/_core/machine.c) -o core-fuzzer
@@ -11,10 +11,11 @@
 #include <stdlib.h>
 
 #include "codebook.h"
+#include "drawn.h"
 #include "labels.h"
 #include "machine.h"
 
-enum { HEAD = 6, MOST_PIXELS = 4096 };
+enum { HEAD = 6, MOST_PIXELS = 4096, FRAME_HEAD = 3, MOST_FRAMES = 6 };
 
 static void expect(int condition, const char *what) {
     if (condition) return;
@@ -69,9 +70,10 @@ static void code_again(const Tile *tile, const uint16_t *numbers, int coding, in
     free(other);
 }
 
+static const int edges[16] = {1, 2, 8, 9, 16, 17, 32, 33, 256, 257, 1024, 1025, 4096, 4097, 32769, 65536};
+
 static void try_labels(const uint8_t *head, const uint8_t *data, size_t size) {
-    static const int edges[16] = {1, 2, 8, 9, 16, 17, 32, 33, 256, 257, 1024, 1025, 4096, 4097, 32769, 65536};
-    const int coding = head[0] % 3, options = head[1] % count_options(coding);
+    const int coding = head[0] % 4, options = head[1] % count_options(coding);
     Tile tile = {1 + head[3] % 64, 0, head[2] & 1 ? edges[head[2] >> 4] : 1 + head[2], NULL};
     tile.height = 1 + head[4] % (MOST_PIXELS / tile.width) % 99;
     const size_t k = (size_t)tile.k, pixels = (size_t)tile.width * (size_t)tile.height;
@@ -97,9 +99,70 @@ static void try_labels(const uint8_t *head, const uint8_t *data, size_t size) {
     free(colours);
 }
 
+/* The frames of a tile by one path: decoded, coded, or both. */
+typedef struct {
+    DrawnFrames *frames;
+    Plane plane;
+    int path;
+} Film;
+
+static Film open_film(int path, const Tile *tile, int options, const uint16_t *names) {
+    const size_t pixels = (size_t)tile->width * (size_t)tile->height;
+    Film film = {kmc_drawn_open_frames(tile->width, tile->height, tile->k, tile->colours, options),
+                 {room_for(pixels, sizeof *names), (size_t)tile->width, 2, names}, path};
+    expect(film.frames != NULL, "no memory for frames");
+    return film;
+}
+
+static int decode_frame(const Film *film, const uint8_t *data, size_t size, int options) {
+    set_machine_path(film->path);
+    return kmc_drawn_decode_frame(film->frames, data, size, &film->plane, options);
+}
+
+/* Each frame is options, its length in two bytes, and so many bytes. What decodes is coded and decoded again. */
+static void try_frames(const uint8_t *head, const uint8_t *data, size_t size) {
+    Tile tile = {1 + head[3] % 64, 0, head[2] & 1 ? edges[head[2] >> 4] : 1 + head[2], NULL};
+    tile.height = 1 + head[4] % (MOST_PIXELS / tile.width) % 99;
+    const size_t k = (size_t)tile.k, pixels = (size_t)tile.width * (size_t)tile.height, room = 64 + 16 * pixels;
+    const int kind = DRAWN_FRAMES | DRAWN_MATCH | (head[1] & DRAWN_RICH);
+    uint8_t *colours = room_for(k, 4), *coded = room_for(room, 1);
+    uint16_t *names = room_for(k, sizeof *names);
+    for (size_t i = 0; i < 4 * k; i++) colours[i] = (uint8_t)(i * head[5] >> 2);
+    for (size_t i = 0; i < k; i++) names[i] = (uint16_t)i;
+    tile.colours = colours;
+    Film films[4] = {open_film(MACHINE_PLAIN, &tile, kind, names), open_film(MACHINE_BEST, &tile, kind, names),
+                     open_film(MACHINE_PLAIN, &tile, kind, names), open_film(MACHINE_BEST, &tile, kind, names)};
+    for (int n = 0; n < MOST_FRAMES && size >= FRAME_HEAD; n++) {
+        size_t length = (size_t)data[1] << 8 | data[2];
+        const int options = kind | (data[0] & (DRAWN_LIST | DRAWN_STILL));
+        data += FRAME_HEAD, size -= FRAME_HEAD;
+        length = length > size ? size : length;
+        const int verdict = decode_frame(&films[0], data, length, options);
+        expect(decode_frame(&films[1], data, length, options) == verdict, "paths disagree on a frame");
+        data += length, size -= length;
+        if (verdict != DRAWN_OK) continue; /* all that follow are broken, too */
+        const uint16_t *labels = films[0].plane.items;
+        expect(!memcmp(labels, films[1].plane.items, sizeof *names * pixels), "paths decode another frame");
+        for (size_t i = 0; i < pixels; i++) expect(labels[i] < tile.k, "a label of a frame is not below k");
+        set_machine_path(films[2].path);
+        const size_t again = kmc_drawn_encode_frame(films[2].frames, labels, options, coded, room);
+        expect(again <= room, "a frame finds no room");
+        expect(decode_frame(&films[3], coded, again, options) == DRAWN_OK, "its own frame is rejected");
+        expect(!memcmp(labels, films[3].plane.items, sizeof *names * pixels), "its own frame is another");
+    }
+    for (int i = 0; i < 4; i++) {
+        kmc_drawn_close_frames(films[i].frames);
+        free(films[i].plane.items);
+    }
+    free(colours);
+    free(coded);
+    free(names);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < HEAD) return 0;
-    if (count_options(data[0] % 3)) try_labels(data, data + HEAD, size - HEAD);
+    if (data[0] % 4 == 3) try_frames(data, data + HEAD, size - HEAD);
+    else if (count_options(data[0] % 4)) try_labels(data, data + HEAD, size - HEAD);
     else try_codebook(data, data + HEAD, size - HEAD);
     return 0;
 }

@@ -1,4 +1,4 @@
-"""Write inputs for core.c to start from: labels and codebooks as the coder makes them.
+"""Write inputs for core.c to start from: labels, frames and codebooks as the coder makes them.
 
 python -I tests/fuzz/seeds.py FOLDER
 """
@@ -27,6 +27,21 @@ def labels(k: int) -> np.ndarray:
     return noise.astype(np.uint16)
 
 
+def films(k: int, number: int, colours: np.ndarray) -> Iterator[bytes]:
+    """Frames that are still, move, and change in part."""
+    first = labels(k)
+    planes = [first, first, np.roll(first, (3, -2), (0, 1)), np.where(first > k // 2, labels(k)[::-1], first)]
+    for kind in (0, _core.DRAWN_RICH):
+        kind |= _core.DRAWN_FRAMES | _core.DRAWN_MATCHES
+        for more in (0, _core.DRAWN_LIST, _core.DRAWN_STILL):
+            frames = _core.open_frames(WIDTH, HEIGHT, colours, kind)
+            film = bytes([3, kind, number << 4 | 1, WIDTH - 1, HEIGHT - 1, STEP])
+            for plane in planes:
+                coded = _core.encode_frame(frames, plane.astype(np.uint16), kind | more, 2**16) or b""
+                film += bytes([more]) + len(coded).to_bytes(2, "big") + coded
+            yield film
+
+
 def seeds() -> Iterator[bytes]:
     for number, k in enumerate(EDGES):
         colours = (np.arange(4 * k) * STEP >> 2).astype(np.uint8).reshape(k, 4)
@@ -34,6 +49,7 @@ def seeds() -> Iterator[bytes]:
             for options in range(count):
                 head = bytes([coding, options, number << 4 | 1, WIDTH - 1, HEIGHT - 1, STEP])
                 yield head + (_core.encode_labels(labels(k), colours, coding, options, 2**16) or b"")
+        yield from films(k, number, colours)
     for channels in (1, 3, 4):
         for place, bits in enumerate((8, 16, 32)):
             words = np.random.default_rng(bits).integers(0, 1 << bits, (60, channels)).astype(np.uint32)
