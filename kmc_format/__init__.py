@@ -19,6 +19,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ._api.frames import Frames, encode_frames, open_frames, write_frames
 from ._api.reading import decode, open_region, read_header
 from ._api.writing import encode, explore, quantize, train_codebook, write
 from ._format.codec import Header
@@ -38,6 +39,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "FormatError",
+    "Frames",
     "Header",
     "Indexed",
     "KMCError",
@@ -46,13 +48,16 @@ __all__ = [
     "UnsupportedError",
     "decode",
     "encode",
+    "encode_frames",
     "explore",
+    "open_frames",
     "open_region",
     "quantize",
     "read_header",
     "register",
     "train_codebook",
     "write",
+    "write_frames",
 ]
 
 _MODULES = ("autoload", "batch", "explorer", "figures", "metrics", "report")  # imported when they are used

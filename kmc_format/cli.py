@@ -262,15 +262,16 @@ def info(files: tuple[str, ...], recursive: bool, as_json: bool, codebook: bool)
 @click.argument("original", type=FILE)
 @click.argument("compressed", type=FILE, required=False)
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="Write a PNG, SVG or PDF; open no window.")
+@click.option("--frame", type=click.IntRange(0), default=0, metavar="N", help="Of an animation, from 0.")
 @AS_JSON
 @having(SAVE_OPTIONS)
 def compare(
-    original: Path, compressed: Path | None, output: Path | None, as_json: bool, **options: Any
+    original: Path, compressed: Path | None, output: Path | None, frame: int, as_json: bool, **options: Any
 ) -> None:
     """Show an image beside a compressed one, and where they differ.
 
     COMPRESSED is a KMC file, or any other; without it, ORIGINAL is compressed now, by the options. With
-    --json and without --output there are only figures.
+    --json and without --output there are only figures. Of animations one frame is shown, and all compared.
     """
     from . import figures, report
 
@@ -278,7 +279,10 @@ def compare(
     if compressed and asked.given:
         raise click.UsageError("COMPRESSED is as it is: leave it out, or the options of saving.")
     draw = writer_of(output) if output else None
-    compared = report.compared(original, compressed, asked)
+    try:
+        compared = report.compared(original, compressed, asked, frame)
+    except IndexError as error:
+        raise click.UsageError(f"{line_of(str(error))}.") from error
     click.echo(json.dumps(compared.numbers, indent=1) if as_json else comparison_text(compared.numbers))
     if draw is None and as_json:
         return
@@ -314,8 +318,9 @@ def sweep(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Try numbers of colours, or qualities: bytes, PSNR and time of each."""
-    from . import figures, report
+    """Try numbers of colours, or qualities: bytes, PSNR and time of each, of an animation for all frames."""
+    from . import figures
+    from ._report.trials import tried as rows_of
 
     if colours and quality:
         raise click.UsageError("-k and --quality are not for one sweep: choose one.")
@@ -327,7 +332,7 @@ def sweep(
     window = figures.window() if show else None
     rows: list[dict[str, Any]] = []
     with PIL.Image.open(image) as opened:
-        for row in report.tried(opened, option, tried):
+        for row in rows_of(opened, option, tried):
             if not as_json:
                 click.echo(row_text(row, heading=not rows), err=is_stdout(table))
             rows.append(row)

@@ -11,7 +11,6 @@ import html
 import json
 import math
 import threading
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 from . import _files as files
 from . import metrics
 from ._explorer.panel import Panel
-from ._explorer.preview import Preview, psnr
+from ._explorer.preview import Preview
 from ._explorer.server import serve
 from ._explorer.view import (
     PictureOrPath,
@@ -33,11 +32,8 @@ from ._explorer.view import (
     visible,
 )
 from ._extras import needed
-from ._format import codec
-from ._format.container import Reader
 from ._format.indexed import Indexed
 from ._options.options import SaveOptions
-from ._pillow import saving
 from ._pixels.likeness import percentage
 
 __all__ = ["Explorer", "serve"]
@@ -49,6 +45,9 @@ _REST = 0.3
 class Explorer(Panel):
     """Sliders for k, `rdo` and `dither`, or a `quality`, and what they do to a picture; notebooks display it.
 
+    Of an animation one frame is shown, which another slider chooses. Previews are of that frame alone; when
+    the sliders rest, all frames are saved, and the bytes are those of all.
+
     Parameters
     ----------
     picture : ndarray, PIL.Image.Image or path
@@ -58,6 +57,8 @@ class Explorer(Panel):
 
     Attributes
     ----------
+    frame : ipywidgets.IntSlider
+        Its `value` is the number of the frame that is shown, from 0.
     k, rdo, dither : ipywidgets sliders
         Their `value` may be set. `rdo` and `dither` exclude each other.
     quality : ipywidgets.Dropdown
@@ -86,7 +87,8 @@ class Explorer(Panel):
         self._data: bytes | None = None  # the file for where the sliders are now, once they rest
         self._saving = threading.Lock()  # lets one picture be saved at a time; only the last one is shown
         self._timer: threading.Timer | None = None
-        super().__init__(self._preview, self._explored, min(k, self._preview.most))
+        super().__init__(self._preview, self._explored, k)
+        self._comparison.on_msg(lambda widget, content, buffers: self._tell_again())
         self._moved()
 
     # --- For programs ---
@@ -148,6 +150,24 @@ class Explorer(Panel):
         self._timer.daemon = True
         self._timer.start()
 
+    def _stepped(self) -> None:
+        """Show another frame: as it is in the file, which is the same for all, or else a preview."""
+        try:
+            explored = self._explored.at(self.frame.value)
+            preview = Preview(explored.image)
+        except OSError as error:  # a damaged frame
+            self._complain(error)
+            return
+        with self._lock:
+            self._explored, self._preview = explored, preview
+            self._generation += self._data is None  # so that no other frame is shown by who is saving
+            data = self._data
+        self._show_original()
+        if data is None:
+            self._moved()
+        else:
+            self._show_saved(len(data), *explored.decode(data))
+
     def _rested(self, generation: int) -> None:
         try:
             self._rest(generation)
@@ -159,45 +179,58 @@ class Explorer(Panel):
         with self._saving:
             if generation != self._generation or self._data is not None:
                 return
-            image = self._explored.image
-            data = saving.encode_image(image, SaveOptions.of(self.options))
-            reader = Reader(BytesIO(data))
-            indexed = codec.decode(reader, codec.read_header(reader))
-            quality = psnr(image, indexed.expand())
+            explored = self._explored
+            data = explored.encode(SaveOptions.of(self.options))
+            indexed, quality = explored.decode(data)
             with self._lock:
                 if generation == self._generation:
                     self._data = data
-                    shown = Indexed(indexed.codebook, indexed.labels[self._preview.part], indexed.mode)
-                    self._show(shown, indexed, len(data), quality, about=False)
+                    self._show_saved(len(data), indexed, quality)
+
+    def _show_saved(self, length: int, indexed: Indexed, quality: float) -> None:
+        """Show what is in the file."""
+        shown = Indexed(indexed.codebook, indexed.labels[self._preview.part], indexed.mode)
+        self._show(shown, indexed, length, quality, about=False)
 
     def _show(self, shown: Indexed, whole: Indexed, length: int, quality: float, *, about: bool) -> None:
         """Show a picture, or of a large one its middle, and the figures of the whole."""
+        film = self._explored.film is not None
         used = whole.codebook[np.bincount(whole.labels.ravel(), minlength=whole.k) > 0]
         used, entries = (visible(part, *self._range) for part in (used, shown.codebook))
         with self._comparison.hold_sync():
             self._comparison.after = png(palette_image(entries, shown.labels))
             self._comparison.after_caption = f"KMC, {len(used)} colour{'s' * (len(used) != 1)}"
+        stored = visible(whole.codebook, *self._range) if film and not about else used
         roughly = "about " if about else ""
-        file = self._explored.length
+        alone = film and about  # as previews are of the frame alone
+        file = 0 if alone else self._explored.length
         share = f"<small>{length / file:.1%} of {self._explored.kind}</small>" if file else ""
+        pixels = math.prod(self._preview.size) * (1 if alone else self._explored.frames)
         changed = self._changed(shown)
         exactly = "exact in the middle" if about and self._preview.partial else "exact"
+        likeness = exactly if math.isinf(quality) else decibels(roughly, quality)
         self._figures.value = figures_html(
             {
-                "File": f"{roughly}{length:,} bytes{share}",
-                "PSNR": exactly if math.isinf(quality) else decibels(roughly, quality),
-                "Bits per pixel": f"{roughly}{8 * length / math.prod(self._preview.size):.3f}",
-                "Colours": f"{len(used)}",
+                "Frame alone" if alone else "File": f"{roughly}{length:,} bytes{share}",
+                "PSNR, this frame" if film else "PSNR": likeness,
+                "Bits per pixel": f"{roughly}{8 * length / pixels:.3f}",
+                "Colours": f"{len(stored)}",
                 **({} if changed is None else {"Labels changed": f"{roughly}{percentage(changed)}"}),
             },
             about,
         )
-        self._swatch.value = swatch_html(used)
+        self._swatch.value = swatch_html(stored)
         self._show_code()
+
+    def _tell_again(self) -> None:
+        """Send what is shown to a browser that begins to show it: what changed until then may be lost."""
+        with self._lock:  # lest what is sent is older than what others send meanwhile
+            for widget in (self._comparison, self._figures, self._swatch, self._code, self._status):
+                widget.send_state()
 
     def _changed(self, shown: Indexed) -> float | None:
         """Return the share of pixels that differ, if they are integers or a palette's."""
-        if self._preview.pixels.dtype == np.uint8 and self._explored.image.mode != "P":
+        if self._preview.pixels.dtype == np.uint8 and not self._explored.labelled:
             return None
         return metrics.labels_changed(self._preview.pixels, shown.expand())
 

@@ -5,13 +5,9 @@ Everything is returned as plain numbers, strings and None, ready for JSON, CSV a
 
 from __future__ import annotations
 
-import io
 import math
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -20,21 +16,18 @@ from PIL import Image
 from . import metrics
 from ._dask.remote import located
 from ._format import codec, container
-from ._format.codebook import with_alpha
 from ._format.container import Reader
-from ._format.indexed import Array, Indexed
+from ._format.frame_reading import FrameReader
+from ._format.indexed import Array
 from ._format.metadata import BYTES, stored_bytes
 from ._options.options import GivenOptions, SaveOptions, check_names
-from ._pillow import saving
-from ._pixels import convert
 from ._pixels.colours import common_channels, widen
-from ._pixels.kinds import distinct_colours
 from ._pixels.likeness import percentage
-from ._quantize import kmeans
+from ._pixels.stepping import as_found, check_frame, frame_count
+from ._report.sides import AnyPicture, Side, common_count, encoded, frames_changed, opened, side
+from ._report.trials import tried
 
 __all__ = ["Comparison", "compare", "describe", "difference", "sweep"]
-
-AnyPicture = str | PathLike[str] | Image.Image | Array | Indexed
 
 _CODINGS = {0: "packed"}  # the names of label codings; all others are "modelled"
 
@@ -54,7 +47,8 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
     dict
         ``path``, ``bytes``, ``width``, ``height``, ``mode``, ``k``, ``tile_width``, ``tile_height``,
         ``tiles``, ``labels`` (``"packed"`` or ``"modelled"``), ``bits_per_pixel``; ``parts``, the bytes
-        of each part of the file; and what there is of ``dpi`` and ``rdo``.
+        of each part of the file; and what there is of ``dpi``, ``rdo``, and, where there are several,
+        ``frames``, their ``durations`` in ms, and ``loop``.
 
     Raises
     ------
@@ -75,24 +69,19 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
     with path.open("rb") as file:
         reader = Reader(file)
         header = codec.read_header(reader)
-        codings = set()
-        for tile in container.read_tiles(reader, header.front):
-            if tile.error:
-                raise tile.error
-            codings.add(_CODINGS.get(tile.coding, "modelled"))
-        labels = reader.offset - header.front.start
-    width, height = header.size
-    metadata: dict[str, Any] = {**header.metadata}
+        codings = _codings(reader, header)
+        parts = {"codebook": len(header.front.codebook), "labels": reader.offset - header.front.start}
+        film = _described(FrameReader(file, header), parts) if header.is_animated else {}
     size = path.stat().st_size
-    parts = {"codebook": len(header.front.codebook), "labels": labels}
+    metadata: dict[str, Any] = {**header.metadata}
     for name in ("icc_profile", "exif", "xmp"):
         if metadata.pop(name, None) is not None:
             parts[name] = len(stored_bytes(header.front.chunks[BYTES[name]])[1])
     if header.tiles > 1:
         parts["index"] = 4 * header.tiles
-    parts["frame"] = size - sum(parts.values())  # signature, sizes and checksums
+    parts["overhead"] = size - sum(parts.values())  # signature, sizes and checksums
     metadata.pop("transparency", None)
-    entries = with_alpha(header.codebook, header.metadata.get("transparency"))
+    width, height = header.size
     return {
         "path": str(path),
         "bytes": size,
@@ -103,12 +92,31 @@ def describe(path: str | PathLike[str], *, codebook: bool = False) -> dict[str, 
         "tile_width": header.tile_size[0],
         "tile_height": header.tile_size[1],
         "tiles": header.tiles,
-        "labels": " and ".join(sorted(codings)),
-        "bits_per_pixel": 8 * size / (width * height),
+        "labels": codings,
+        "bits_per_pixel": 8 * size / (width * height * film.get("frames", 1)),
         "parts": parts,
+        **film,
         **metadata,
-        **({"codebook": _colours(entries)} if codebook else {}),
+        **({"codebook": _colours(codec.seen_codebook(header))} if codebook else {}),
     }
+
+
+def _codings(reader: Reader, header: codec.Header) -> str:
+    """Tell how the labels of a picture are coded, all of whose tiles are checked."""
+    codings = set()
+    for tile in container.read_tiles(reader, header.front):
+        if tile.error:
+            raise tile.error
+        codings.add(_CODINGS.get(tile.coding, "modelled"))
+    return " and ".join(sorted(codings))
+
+
+def _described(frames: FrameReader, parts: dict[str, int]) -> dict[str, Any]:
+    """Tell what there is of frames, all of which are checked, and add their bytes to the parts."""
+    frames.verify()
+    parts["following_frames"] = frames.following_bytes
+    durations = [frames.duration(number) for number in range(len(frames))]
+    return {"frames": len(frames), "durations": durations, "loop": frames.timing.loop}
 
 
 def _colours(codebook: Array) -> list[str]:
@@ -172,7 +180,11 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    original: AnyPicture, compressed: AnyPicture | None = None, **options: Unpack[GivenOptions]
+    original: AnyPicture,
+    compressed: AnyPicture | None = None,
+    *,
+    frame: int = 0,
+    **options: Unpack[GivenOptions],
 ) -> Comparison:
     """Compare an image with a compressed one.
 
@@ -181,7 +193,9 @@ def compare(
     original : path, PIL.Image.Image, ndarray or Indexed
         An image.
     compressed : path, PIL.Image.Image, ndarray or Indexed, optional
-        A KMC file, or another image. By default `original` is compressed now,
+        A KMC file, or another image. By default `original` is compressed now, with all its frames,
+    frame : int
+        Which frame is shown, of images that have several; counted from 0, as `Image.seek` does.
     **options
         with these options of `Image.save`.
 
@@ -190,14 +204,20 @@ def compare(
     Comparison
         Among its numbers are ``original_bytes``, ``bytes``, ``bits_per_pixel`` (all None for what is not
         in a file), ``k`` (None where it is over 65,536), those of `difference`, and ``labels_changed``: of
-        integers and palettes the share of pixels that differ, None of other pictures.
+        integers and palettes the share of pixels that differ, None of other pictures. Where there are
+        several frames, bytes and bits are those of all, the others of the one that is shown; then there
+        are also ``frames``, how many there are, ``frame``, which is shown, and ``frames_changed``, how many
+        are not exact.
 
     Raises
     ------
+    IndexError
+        If there is no such frame.
     OSError
         If a file cannot be read.
     TypeError, ValueError
-        If the pictures do not compare, or an option is not what it should be.
+        If the pictures do not compare, as those of different numbers of frames, or an option is not what
+        it should be.
 
     Examples
     --------
@@ -205,91 +225,52 @@ def compare(
     >>> compare(ramp, k=16).numbers["k"], compare(ramp, ramp).numbers["exact"]
     (16, True)
     """
-    check_names("compare", options, ("original", "compressed"))
+    check_names("compare", options, ("original", "compressed", "frame"))
     if compressed is not None and options:
         raise TypeError("compressed is as it is: leave it out, or the options of saving")
-    return compared(original, compressed, SaveOptions.of(options))
+    return compared(original, compressed, SaveOptions.of(options), frame)
 
 
-def compared(original: AnyPicture, compressed: AnyPicture | None, options: SaveOptions) -> Comparison:
+def compared(
+    original: AnyPicture, compressed: AnyPicture | None, options: SaveOptions, frame: int = 0
+) -> Comparison:
     """Do as `compare` does, with options that are checked."""
-    with _opened(original) as picture:
-        first = _side(original, picture, "original")
-        other = io.BytesIO(saving.encode(picture, options)) if compressed is None else compressed
-    with _opened(other) as picture:
-        second = _side(other, picture, "compressed")
+    with opened(original) as one, as_found(one):
+        if compressed is None:
+            check_frame(frame, frame_count(one), "the picture")  # before all are compressed
+        source = encoded(one, options) if compressed is None else compressed
+        with opened(source) as other, as_found(other):
+            count = common_count(one, other)
+            frame = check_frame(frame, count, "each picture")
+            first, second = side(original, one, "original", frame), side(source, other, "compressed", frame)
+            moving = {"frames": count, "frame": frame} if count > 1 else {}
+            if moving:
+                moving["frames_changed"] = frames_changed(one, other, count)
+    return _comparison(first, second, moving)
+
+
+def _comparison(first: Side, second: Side, moving: dict[str, int]) -> Comparison:
+    """Measure two sides; `moving` says what there is of frames."""
     size = second.size
     changed = None if first.labels is None else metrics.labels_changed(first.labels, second.compared)
+    pixels = first.pixels.shape[0] * first.pixels.shape[1] * moving.get("frames", 1)
     numbers = {
         "original": first.path,
         "compressed": second.path,
         "original_bytes": first.size,
         "bytes": size,
-        "bits_per_pixel": size and 8 * size / (first.pixels.shape[0] * first.pixels.shape[1]),
+        "bits_per_pixel": size and 8 * size / pixels,
         "k": None if second.codebook is None else len(second.codebook),
         **difference(first.pixels, second.pixels),
         "labels_changed": changed,
+        **moving,
     }
     quality = "exact" if numbers["psnr"] is None else f"{numbers['psnr']:.2f} dB"
     if changed is not None:
         quality = f"labels changed: {percentage(changed)}" if changed else "exact"
-    captions = f"{first.name}{_in_bytes(first)}", f"{second.format}{_in_bytes(second)}, {quality}"
+    shown = ", frame {frame} of {frames}".format(**moving) if moving else ""
+    captions = f"{first.name}{first.in_bytes}{shown}", f"{second.format}{second.in_bytes}, {quality}"
     return Comparison((first.pixels, second.pixels), second.codebook, captions, numbers)
-
-
-class _Side(NamedTuple):
-    """One of two pictures that are compared."""
-
-    pixels: Array
-    codebook: Array | None
-    labels: Image.Image | Array | None  # where the picture is a palette's or integers
-    format: str
-    name: str
-    path: str | None = None
-    size: int | None = None  # in bytes
-
-    @property
-    def compared(self) -> Image.Image | Array:
-        """What is compared with the labels of another."""
-        return self.pixels if self.labels is None else self.labels
-
-
-def _opened(source: AnyPicture | io.BytesIO) -> AbstractContextManager[Image.Image | Array | Indexed]:
-    """Return a context in which the image of a file is open; of other pictures that picture."""
-    return Image.open(source) if isinstance(source, (str, PathLike, io.BytesIO)) else nullcontext(source)
-
-
-def _side(source: AnyPicture | io.BytesIO, picture: Image.Image | Array | Indexed, name: str) -> _Side:
-    """Return what is compared of a picture, and of the file that it comes from, if it does."""
-    codebook = _codebook(picture)  # before the pixels are loaded, as those of a KMC file may change then
-    pixels = convert.pixels_of(picture)
-    side = _Side(pixels, codebook, _labels(picture, pixels), getattr(picture, "format", None) or name, name)
-    if isinstance(source, io.BytesIO):
-        return side._replace(size=source.getbuffer().nbytes)
-    if isinstance(source, (str, PathLike)):
-        path = Path(source)
-        return side._replace(name=path.name, path=fspath(source), size=path.stat().st_size)
-    return side
-
-
-def _labels(picture: Image.Image | Array | Indexed, pixels: Array) -> Image.Image | Array | None:
-    if isinstance(picture, Image.Image) and picture.mode == "P":
-        return picture.copy()
-    return pixels if pixels.dtype.itemsize > 1 else None
-
-
-def _in_bytes(side: _Side) -> str:
-    return "" if side.size is None else f", {side.size:,} bytes"
-
-
-def _codebook(picture: Image.Image | Array | Indexed) -> Array | None:
-    """Return the colours of a picture, or None where they are too many."""
-    try:
-        if isinstance(picture, (Image.Image, Indexed)):
-            return convert.codebook_of(picture)
-        return distinct_colours(picture)
-    except ValueError:
-        return None
 
 
 def sweep(
@@ -300,7 +281,7 @@ def sweep(
     Parameters
     ----------
     picture : PIL.Image.Image or ndarray
-        As for `kmc_format.encode`.
+        As for `kmc_format.encode`, or an image of several frames, of which all are encoded.
     values : iterable of int
         Of the option.
     option : str
@@ -313,7 +294,7 @@ def sweep(
     dict
         The value, under the option's name; ``colours``, how many there are; ``bytes``;
         ``bits_per_pixel``; ``psnr`` in dB, None where it is exact; ``encode_seconds``,
-        ``decode_seconds``.
+        ``decode_seconds``. Of several frames all are counted, and PSNR is that of their mean error.
 
     Raises
     ------
@@ -330,33 +311,3 @@ def sweep(
     check_names("sweep", options, ("picture", "values", "option"))
     asked = SaveOptions.of(options)
     return tried(picture, option, (asked.but({option: value}) for value in values))
-
-
-def tried(
-    picture: Image.Image | Array, option: str, options: Iterable[SaveOptions]
-) -> Iterator[dict[str, Any]]:
-    """Yield what `sweep` does, for options that are checked, and of which one differs."""
-    original = convert.pixels_of(picture)
-    _warm_up()
-    for one in options:
-        start = time.perf_counter()
-        data = saving.encode(picture, one)
-        encoded = time.perf_counter()
-        reader = Reader(io.BytesIO(data))
-        header = codec.read_header(reader)
-        pixels = codec.decode(reader, header).expand()
-        decoded = time.perf_counter()
-        yield {
-            option: getattr(one, option),
-            "colours": header.k,
-            "bytes": len(data),
-            "bits_per_pixel": 8 * len(data) / math.prod(header.size),
-            "psnr": _decibels(original, pixels),
-            "encode_seconds": encoded - start,
-            "decode_seconds": decoded - encoded,
-        }
-
-
-def _warm_up() -> None:
-    """Have all imported that clustering needs, so that it does not count as the first picture's time."""
-    kmeans.quantize(np.arange(3 * 16, dtype=np.uint8).reshape(4, 4, 3), SaveOptions(k=2))

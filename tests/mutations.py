@@ -24,28 +24,39 @@ from support import GOLDEN, ROOT
 import kmc_format
 from kmc_format import _core
 from kmc_format._format import codec, container
+from kmc_format._format.frame_reading import FrameReader
 from kmc_format._format.indexed import KINDS
 from kmc_format._format.labels import LABELS_PACKED
 
 CONTAINER = ("FORMATS", "read_kmc", "varint", "check")
 TILES = ("packed", "drawn", "photographic")
+OF_FRAMES = ("begin_after", "references", "same", "calm", "still_length", "still_zone", "reference_contexts")
 READ_BY = {  # others are used by drawn and photographic labels
+    "read_frames": ("frames",),
+    "follow": ("frames",),
     "read_codebook": ("codebook",),
     "modelled_codebook": ("codebook",),
-    "RangeDecoder": ("codebook", "drawn"),
+    "RangeDecoder": ("codebook", "drawn", "frames"),
     "clamp": ("codebook", "drawn", "photographic"),
     "read_labels": TILES,
     "unpack": ("packed",),
-    "Drawn": ("drawn",),
+    "Drawn": ("drawn", "frames"),
     "Photo": ("photographic",),
+    **{f"Drawn.{name}": ("frames",) for name in OF_FRAMES},
 }
+WHOLE = (
+    "tiles",
+    "metadata",
+    "regular",
+    "noise",
+)  # in the names of files of one frame that are read whole, too
 
 EQUIVALENT = {
     mutant: reason
     for reason, mutants in {
         "what a reader has to reject is no golden file, but a hostile one": (
             "modelled_codebook: without decoder.close()",
-            "Drawn.tile: without self.decoder.close()",
+            "Drawn.frame: without self.decoder.close()",
         ),
         "only a name of something learnt, which nothing else has either way": (
             "modelled_codebook.channel: 12 + c -> 13 + c",
@@ -57,6 +68,8 @@ EQUIVALENT = {
             "Drawn.weighed: without 'rate'",
             "Drawn.nearby: without 'listed' (2)",
             "Drawn.lane: without 'digit'",
+            "Drawn.still_zone: without 'still'",
+            "Drawn.still_zone: size << 6 -> size << 7",
             "Drawn.zone: (None, 0, 0, self.far_context() >> 64 - self.match_bits) -> "
             "(None, 1, 0, self.far_context() >> 64 - self.match_bits)",
         ),
@@ -73,13 +86,16 @@ EQUIVALENT = {
         "more than is ever asked for": (
             "Photo.__init__: [1 << 22] * 20 -> [1 << 22] * 21",
             "Drawn.weighed: range(23) -> range(24)",
-            "Drawn.line: first + 2 -> first + 3",
+            "Drawn.begin_after: self.width + 16 -> self.width + 17",
+            "Drawn.begin_after: self.width + 16 -> self.width + 15",
+            "Drawn.references: self.height + 1 -> self.height + 2",
+            "Drawn.look: first + 2 -> first + 3",
             "Drawn.pixel: 11 if self.rich else lean -> 12 if self.rich else lean",
             "interleaved: range(8) -> range(9)",
         ),
         "all of them are alike": (
             "Digits.forecast: rows[0] -> rows[1]",  # in length
-            "Drawn.tile: above[0] -> above[1]",  # blank
+            "Drawn.frame: above[0] -> above[1]",  # blank
             "Drawn.line: self.width + 1 -> self.width + 2 (2)",  # right of a row
         ),
         "a margin is made anew, and what is right of it written, before anything is read there": (
@@ -92,8 +108,32 @@ EQUIVALENT = {
             "Photo.step: :8 -> :7",
             "Photo.step: self.lines[i + 1][8:9] * 8 -> self.lines[i + 1][8:9] * 9",
         ),
+        "not looked at: all labels are written, and of changes only what follows is kept": (
+            "read_frames: [0] -> [1]",
+            "Drawn.same: [0, 0] -> [1, 0]",
+            "Drawn.same: [0, 0] -> [0, 1]",
+        ),
+        "key frames go on from nothing": (
+            "read_frames: without None",
+            "read_frames: without None (2)",
+        ),
+        "key frames were told before, and have a duration": (
+            "read_frames: flags & 8 -> flags & 9",
+            "read_frames: flags & 2 -> flags & 3",
+        ),
+        "no tag is so near to the first letter": (
+            "read_frames: data[at] >= 32 -> data[at] >= 33",
+            "read_frames: data[at] >= 32 -> data[at] >= 31",
+            "read_frames: data[at] >= 32 -> data[at] > 32",
+        ),
+        "up to 8 are no zone": (
+            "Drawn.still_length: return 0 -> return 1",
+            "Drawn.line: self.still_length() if self.still and self.reference else 0 -> "
+            "self.still_length() if self.still and self.reference else 1",
+        ),
+        "the lesser of both is the same": ("Drawn.line: length + 1 -> length + 2",),
         "one more step has no pixels": ("Photo.tile: self.width + 14 -> self.width + 15",),
-        "one more 0 moves what is found after it as well": ("Drawn.line: 2: -> 1:",),
+        "one more 0 moves what is found after it as well": ("Drawn.line: 2: -> 1:", "Drawn.same: 2: -> 1:"),
         "62 and more are one class up to 63": (
             "Drawn.line: -63 -> -64",
             "Drawn.line: -63 -> -62",
@@ -181,6 +221,10 @@ FAR_OFF = {
             "Drawn.lane: within(self.weights[name] + step, 19) -> within(self.weights[name] + step, 20)",
             "Drawn.lane: within(self.weights[name] + step, 19) -> within(self.weights[name] + step, 18)",
         ),
+        "no golden file is so wide that frames move by more": (
+            "Drawn.references: self.decoder.magnitude(1, 65536, 'offset', way) -> "
+            "self.decoder.magnitude(1, 65537, 'offset', way)",
+        ),
         "weights of photographs came to -2^21 of -2^24": (
             "Photo.step: 2 ** 24 -> 3 ** 24",
             "Photo.step: 2 ** 24 -> 2 ** 25",
@@ -204,6 +248,8 @@ FIRST = {  # golden files to try early, where nearly all others are in vain
     "Drawn.spelt": ("texture",),
     "Drawn.zone": ("edges", "rectangles"),
     "Photo.step": ("diagonals",),
+    "follow": ("film-k20-after",),
+    "read_frames": ("film-RGB-3", "k9-tiles", "k4-metadata"),
     "learn": ("chance-k32-32x32",),
     "stretch": ("marks",),
 }
@@ -315,12 +361,12 @@ def is_docstring(node: ast.AST) -> bool:
 
 
 class Piece(NamedTuple):
-    """A codebook or a tile of a golden file, and the rows that it holds."""
+    """A codebook or a tile of a golden file, or all of one of frames, and the rows that it holds."""
 
     name: str
     kind: str
-    given: tuple[Any, ...]  # what read_codebook or read_labels takes
-    expected: Any  # a row for each entry or row of labels
+    given: tuple[Any, ...]  # what read_codebook, read_labels or read_frames takes
+    expected: Any  # a row for each entry or row of labels; for each frame duration, mode, codebook and labels
     cost: float  # about as many seconds as reading it takes
 
 
@@ -331,15 +377,24 @@ def pieces() -> list[Piece]:
 
 
 def pieces_of(path: Path) -> Iterator[Piece]:
-    reader = container.Reader(io.BytesIO(path.read_bytes()))
+    data = path.read_bytes()
+    reader = container.Reader(io.BytesIO(data))
     header = codec.read_header(reader)
     front = header.front
+    if header.is_animated:
+        yield file_of_frames(path, data, header)
+        return
     letter = {"uint8": "B", "uint16": "H", "int32": "i"}[KINDS[front.pixel_format].dtype]
     channels = KINDS[front.pixel_format].channels  # without what a palette's transparency adds
     entries = header.codebook[:, :channels]
     given = front.codebook, front.codebook_coding, len(entries), channels, letter
-    yield Piece(path.stem, "codebook", given, entries, 1e-5 * len(entries) * (1 + 9 * front.codebook_coding))
+    yield Piece(
+        path.stem, "codebook", given, entries.tolist(), 1e-5 * len(entries) * (1 + 9 * front.codebook_coding)
+    )
     labels = kmc_format.decode(path).labels
+    if any(word in path.stem for word in WHOLE) and labels.size < 5000:
+        whole = [None, header.mode, entries.tolist(), labels.tolist()]
+        yield Piece(f"{path.stem} whole", "frames", (data,), [whole], 2e-4 * labels.size)
     for tile in container.read_tiles(reader, front):
         left, upper, right, lower = tile.box
         size = right - left, lower - upper
@@ -347,9 +402,17 @@ def pieces_of(path: Path) -> Iterator[Piece]:
             f"{path.stem} {left},{upper}",
             TILES[tile.coding],
             (tile.payload, tile.coding, *size, [*map(tuple, entries.tolist())], letter),
-            labels[upper:lower, left:right],
+            labels[upper:lower, left:right].tolist(),
             1e-5 * len(entries) + cost_of_labels(tile, size[0] * size[1]),
         )
+
+
+def file_of_frames(path: Path, data: bytes, header: codec.Header) -> Piece:
+    reader, expected = FrameReader(io.BytesIO(data), header), []
+    for number in range(len(reader)):
+        labels = reader.read(number).labels
+        expected.append([reader.duration(number), header.mode, reader.codebook.tolist(), labels.tolist()])
+    return Piece(path.stem, "frames", (data,), expected, 2e-4 * labels.size * len(expected))
 
 
 def cost_of_labels(tile: container.Tile, pixels: int) -> float:
@@ -407,7 +470,7 @@ class Trials:
         except Exception:
             return "the module itself"
         function = changed.name.split(":")[0]
-        kinds = READ_BY.get(function.split(".")[0], TILES[1:])
+        kinds = READ_BY.get(function) or READ_BY.get(function.split(".")[0], (*TILES[1:], "frames"))
         wanted = [piece for piece in self.pieces if piece.kind in kinds]
         for piece in sorted(wanted, key=lambda piece: self.worth(function, piece), reverse=True):
             start = time.process_time()
@@ -425,16 +488,24 @@ class Trials:
         return (self.told[function, piece.name] + guess) / seconds
 
     def differs(self, namespace: dict[str, Any], piece: Piece) -> bool:
-        read = namespace["read_codebook" if piece.kind == "codebook" else "read_labels"]
-        self.clock.left = 10_000 + 2000 * len(piece.expected)
+        read = namespace[
+            {"codebook": "read_codebook", "frames": "read_frames"}.get(piece.kind, "read_labels")
+        ]
+        whole = piece.kind == "frames"
+        self.clock.left = 100_000 if whole else 10_000 + 2000 * len(piece.expected)
         try:
             for row, expected in zip(read(*piece.given), piece.expected, strict=True):
-                self.clock.left = 1000 + 99 * len(expected)
-                if list(row) != expected.tolist():
+                self.clock.left = 100_000 if whole else 1000 + 99 * len(expected)
+                if plain(row) != expected:
                     return True
         except Exception:
             return True
         return False
+
+
+def plain(row: Any) -> Any:
+    """Return what was read as lists."""
+    return [plain(part) for part in row] if isinstance(row, (list, tuple)) else row
 
 
 def compiled(part: ast.stmt) -> Any:

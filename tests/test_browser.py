@@ -16,13 +16,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil  # which ipykernel brings
 import pytest
 from PIL import Image
-from support import ROOT
+from support import ROOT, smooth
 
 import kmc_format
 
@@ -48,8 +49,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is ended by 
 class Server:
     """`explorer.serve` in a process of its own, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        script = f"from kmc_format import explorer; explorer.serve({str(PHOTOGRAPH)!r}, browser=False)"
+    def __init__(self, folder: Path, picture: Path = PHOTOGRAPH) -> None:
+        script = f"from kmc_format import explorer; explorer.serve({str(picture)!r}, browser=False)"
         (folder / "work").mkdir()
         (folder / "temporary").mkdir()
         self.folder, self.temporary = folder / "work", folder / "temporary"
@@ -91,29 +92,45 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@contextmanager
+def serving(*arguments):
     if not (CHROMIUM and DRIVER):
         missing = pytest.fail if "KMC_ARTEFACTS" in os.environ else pytest.skip
         missing("there is no Chromium with its chromedriver: see .ci/browser")
-    server = Server(tmp_path_factory.mktemp("server"))
-    yield server
-    if server.process.poll() is None:
-        server.end()
-    server.log.close()
+    server = Server(*arguments)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.end()
+        server.log.close()
 
 
 @pytest.fixture(scope="module")
 def page(server, tmp_path_factory):
+    with browsing(server, tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@contextmanager
+def browsing(server, profile):
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for option in (*OPTIONS, f"--user-data-dir={profile}"):
         options.add_argument(option)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(SECONDS)
-    driver.get(server.url)
-    yield Page(driver)
-    driver.quit()
+    try:
+        driver.set_page_load_timeout(SECONDS)
+        driver.get(server.url)
+        yield Page(driver)
+    finally:
+        driver.quit()
 
 
 class Page:
@@ -334,6 +351,30 @@ def test_without_the_token_there_is_no_page(server, query):
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(server.address + path)
     assert server.children() == before
+
+
+def test_frames_are_stepped_through_with_keys(tmp_path):
+    frames = [smooth().rotate(angle) for angle in (0, 30, 60)]
+    frames[0].save(tmp_path / "x.png", save_all=True, append_images=frames[1:], duration=40)
+    with serving(tmp_path, tmp_path / "x.png") as server, browsing(server, tmp_path / "profile") as page:
+        page.exact()
+        handle = page.slider("frame")
+        page.press(handle, "ARROW_RIGHT", "ARROW_RIGHT", "ARROW_RIGHT")
+        page.until(lambda: page.text(".kmc-before figcaption") == "original, frame 2 of 3")
+        assert handle.get_attribute("aria-valuetext") == "2"
+        page.keep("frames")
+        page.until(lambda: (page.shown("before") == np.asarray(frames[2])).all())
+        assert page.text(".kmc-code") == 'image.save("x.kmc", k=32, save_all=True)'
+        page.press(page.slider("k"), "ARROW_LEFT")
+        page.until(lambda: "Frame alone" in page.figures)
+        page.keep("frame-alone")
+        assert "File" in page.exact()
+        page.one(".kmc-panel button.mod-primary").click()
+        page.until(lambda: "saved" in page.text("[role=status]"))
+        with Image.open(server.folder / "x.kmc") as saved:
+            assert (saved.n_frames, saved.info["k"]) == (3, 31)
+            saved.seek(2)
+            page.until(lambda: (page.shown("after") == np.asarray(saved)).all())
 
 
 def test_ctrl_c_ends_it_and_its_kernel(page, server):

@@ -222,6 +222,23 @@ def test_figures_without_a_picture(kmc, folder):
     assert "SSIM" in out
 
 
+def test_a_frame_is_compared(kmc, folder):
+    frames = [smooth().rotate(angle) for angle in (0, 30, 60)]
+    frames[0].save("moving.png", save_all=True, append_images=frames[1:], duration=40)
+    frames[0].save("moving.kmc", save_all=True, append_images=frames[1:], k=8)
+    status, out, err = kmc("compare moving.png moving.kmc --frame 2 -o c.png")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "frames   3, of which 3 changed; shown: 2"
+    found = json.loads(kmc("compare moving.png --frame 1 -k 8 --json")[1])
+    assert (found["frames"], found["frame"], found["bytes"]) == (3, 1, Path("moving.kmc").stat().st_size)
+    status, out, err = kmc("compare moving.png moving.kmc --frame 3 -o c.png")
+    assert (status, out) == (2, "")
+    assert "there is no frame 3: each picture has frames 0 to 2." in err
+    status, out, err = kmc("compare moving.png x.png -o c.png")
+    assert (status, out) == (1, "")
+    assert err == "kmc: pictures of 3 frames and of 1 frame do not compare\n"
+
+
 @pytest.mark.slow
 def test_a_sweep_of_qualities(kmc, folder):
     rows = json.loads(kmc("sweep x.png --quality 30:70:20 --json")[1])
@@ -410,6 +427,8 @@ WRONG_USE = [
     "decode x.kmc --format xyz",
     "compare x.png x.kmc -k 3",
     "compare x.png -o c.xyz",
+    "compare x.png --frame 1 -o c.png",
+    "compare x.png x.kmc --frame -1",
     "sweep x.png -k 2:9",
     "sweep x.png -k 2,x",
     "sweep x.png -k 0",

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmc_format._format import container
-from kmc_format._format.container import Grid, Reader
+from kmc_format._format.container import Reader
+from kmc_format._format.grid import Grid
 from kmc_format.errors import FormatError, TruncatedError
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 from support import SAMPLES, smooth
 
 import kmc_format
-from kmc_format import explorer, metrics
+from kmc_format import explorer, metrics, report
 from kmc_format._pillow import saving
 from kmc_format.explorer import Explorer
 
@@ -299,9 +300,157 @@ def test_the_picture_may_change_meanwhile(folder):
     assert made.data == wanted
 
 
+@pytest.fixture
+def film(folder):
+    """An animation of three pictures, of which the first has fewer colours."""
+    frames = [smooth().quantize(4).convert("RGB"), smooth(), smooth().rotate(90)]
+    frames[0].save(folder / "x.png", save_all=True, append_images=frames[1:], duration=40)
+    made = kmc_format.explore(folder / "x.png", k=20)
+    yield made
+    made._timer.cancel()
+
+
+def saved_all(path, **options):
+    file = BytesIO()
+    with Image.open(path) as image:
+        image.save(file, "KMC", save_all=True, **options)
+    return file.getvalue()
+
+
+def frame_of(file, number):
+    with Image.open(file) as image:
+        image.seek(number)
+        return np.asarray(image.convert("RGB"))
+
+
+def pictures(made):
+    both = made._comparison.before, made._comparison.after
+    return [np.asarray(png(data).convert("RGBA").convert("RGB")) for data in both]
+
+
+def test_a_slider_chooses_the_frame(film):
+    data = rest(film)
+    assert data == saved_all("x.png", k=20)
+    assert film.frame in film.widget.children[1].children
+    assert "3 frames" in film.widget.children[1].children[0].value
+    figures = shown(film)
+    for number in (2, 1, 0):
+        film.frame.value = number
+        before, after = pictures(film)
+        assert (before == frame_of("x.png", number)).all()
+        assert (after == frame_of(BytesIO(data), number)).all()
+        assert film._comparison.before_caption == f"original, frame {number} of 3"
+        assert film._data is data  # as all frames are in it already
+        share = len(data) / Path("x.png").stat().st_size
+        assert shown(film)[0] == f"{len(data):,} bytes {share:.1%} of the PNG "
+        assert shown(film)[1] == f"{metrics.psnr(before, after):.2f} dB"
+        assert shown(film)[2] == f"{8 * len(data) / (3 * 96 * 64):.3f}"
+        assert shown(film)[3] == "20"
+        used = len(np.unique(after.reshape(-1, 3), axis=0))
+        assert film._comparison.after_caption == f"KMC, {used} colours"
+    assert shown(film) == figures
+    assert used == 4
+
+
+def test_sliders_preview_the_frame_that_is_shown_and_save_all(film):
+    rest(film)
+    film.frame.value = 2
+    film.k.value = 9
+    assert "Frame alone" in film._figures.value
+    assert shown(film)[0].startswith("about ")
+    image = kmc_format.quantize(frame_of("x.png", 2), 9)
+    assert metrics.psnr(pictures(film)[1], image.expand()) > 30
+    assert rest(film) == saved_all("x.png", k=9)
+    assert "Frame alone" not in film._figures.value
+    film.rdo.value = 20
+    film.frame.value = 1  # before the slider counts as at rest
+    assert "Frame alone" in film._figures.value
+    assert film.data == saved_all("x.png", k=9, rdo=20)
+    assert (pictures(film)[1] == frame_of(BytesIO(film.data), 1)).all()
+    film.rdo.value, film.quality.value = 0, 50
+    assert film.data == saved_all("x.png", quality=50)
+
+
+def test_the_line_of_code_saves_all_frames(film, folder):
+    rest(film)
+    code = html.unescape(re.sub("<.*?>", "", film._code.value))
+    assert code == 'image.save("x.kmc", k=20, save_all=True)'
+    with Image.open("x.png") as image:
+        exec(code, {"image": image})
+    assert (folder / "x.kmc").read_bytes() == film.data
+    film.path.value = "y.kmc"
+    assert film.save().read_bytes() == film.data
+
+
+def test_other_frames_may_have_more_colours(film):
+    assert film.k.max == 256
+    film.frame.value = 0
+    film.k.value = 200
+    assert shown(film)[1] == "exact"
+    film.frame.value = 1
+    assert kmc_format.decode(film.data).k == 200
+
+
+def test_an_open_image_may_step_meanwhile(film):
+    for source in ("x.png", BytesIO(Path("x.png").read_bytes())):
+        with Image.open(source) as image:
+            image.seek(1)
+            made = kmc_format.explore(image, k=20)
+            assert made.frame.value == image.tell() == 1
+            image.seek(2)
+            assert (np.asarray(image) == frame_of("x.png", 2)).all()
+            assert (pictures(made)[0] == frame_of("x.png", 1)).all()
+        made.frame.value = 2
+        assert (pictures(made)[0] == frame_of("x.png", 2)).all()
+        assert made.data == saved_all("x.png", k=20)
+
+
+def test_frames_of_a_gif_are_no_labels_as_only_the_first_has_a_palette(folder):
+    frames = [smooth().rotate(angle).quantize(16) for angle in (0, 30)]
+    for suffix, labelled in (("gif", False), ("tiff", True)):
+        frames[0].save(f"x.{suffix}", save_all=True, append_images=frames[1:])
+        made = kmc_format.explore(f"x.{suffix}", k=5)
+        for number in (0, 1):
+            made.frame.value = number
+            assert ("Labels changed" in made._figures.value) == labelled
+            found = report.compare(f"x.{suffix}", frame=number, k=5)
+            assert (found.numbers["labels_changed"] is not None) == labelled
+        made._timer.cancel()
+
+
+def test_a_picture_has_no_slider_for_frames(explored):
+    assert explored.frame not in explored.widget.children[1].children
+    assert explored._comparison.before_caption == "original"
+
+
+def test_a_damaged_frame_is_told(film, folder):
+    data = bytearray(film.data)
+    data[-len(data) // 8] ^= 1
+    (folder / "broken.kmc").write_bytes(data)
+    made = kmc_format.explore(folder / "broken.kmc")
+    made._timer.cancel()  # as the file cannot be saved, either
+    made.frame.value = 1
+    assert made._status.value == ""
+    made._timer.cancel()
+    made.frame.value = 2
+    assert "kmc-error" in made._status.value
+    assert made._comparison.before_caption == "original, frame 1 of 3"
+
+
 def test_a_notebook_displays_it(explored):
     assert "application/vnd.jupyter.widget-view+json" in explored._repr_mimebundle_()
     assert explored.widget.children[0].get_state(["beside", "position"]) == {"beside": False, "position": 0.5}
+
+
+def test_what_changed_while_a_page_was_loaded_is_sent_again(explored, monkeypatch):
+    rest(explored)
+    sent = {}
+    for name in ("_comparison", "_figures", "_swatch", "_code", "_status"):
+        widget = getattr(explored, name)
+        monkeypatch.setattr(widget, "_send", lambda message, name=name, **_: sent.update({name: message}))
+    explored._comparison._handle_custom_msg("shown", [])
+    assert sent["_figures"]["state"]["value"] == explored._figures.value
+    assert sent.keys() == {"_comparison", "_figures", "_swatch", "_code", "_status"}
 
 
 def test_names_are_not_taken_for_html(folder):

@@ -10,9 +10,10 @@ from support import GOLDEN, ROOT
 
 import kmc_format
 from kmc_format import _core
-from kmc_format._format import codec, container, indexed
+from kmc_format._format import codec, container, frames, indexed
 from kmc_format._format.codebook import CODEBOOK_MODELLED, CODEBOOK_RAW
-from kmc_format._format.labels import LABELS_PACKED
+from kmc_format._format.frame_reading import FrameReader
+from kmc_format._format.labels import LABELS_FOLLOWING, LABELS_PACKED
 
 SPECIFICATION = (ROOT / "kmc_format" / "FORMAT.md").read_text("utf-8")
 FILES = sorted(GOLDEN.glob("*.kmc"))
@@ -38,9 +39,18 @@ def block(language):
 @pytest.fixture(scope="module")
 def read_kmc():
     """The reader in FORMAT.md."""
+    return reader_of(block("python"))["read_kmc"]
+
+
+@pytest.fixture(scope="module")
+def read_frames():
+    return reader_of(block("python"))["read_frames"]
+
+
+def reader_of(source):
     namespace = {}
-    exec(block("python"), namespace)
-    return namespace["read_kmc"]
+    exec(source, namespace)
+    return namespace
 
 
 def test_signature_and_version():
@@ -79,10 +89,30 @@ def test_chunks():
         "transparency": container.TRANSPARENCY,
         "rdo": container.RDO,
         "options": container.OPTIONS,
+        "animation": container.ANIMATION,
         "private, ancillary": ord("z"),
         "private, critical": ord("Z"),
     }
     assert f"below {container.FIRST_TAG:x} (hexadecimal)" in section("Chunks")
+
+
+def test_frames():
+    tables = rows("Frames")
+    assert tables[-1][:2] == [str(LABELS_FOLLOWING), "following"]
+    flags = re.findall(r"bit (\d): ([a-z ]+)", tables[0][2])
+    names = {
+        "key frame": "KEY",
+        "duration": "DURATION",
+        "codebook": "CODEBOOK",
+        "goes back": "BACK",
+        "kept": "KEPT",
+    }
+    assert [(1 << int(bit), names[name]) for bit, name in flags] == [
+        (getattr(frames, name), name) for name in names.values()
+    ]
+    assert f"{frames.MOST_DEPTH} at most" in section("Frames")
+    for tag in (container.ANIMATION, container.FRAME, container.FRAME_INDEX):
+        assert f"chunk `{chr(tag)}`" in section("Frames")
 
 
 def test_limits():
@@ -107,6 +137,9 @@ def test_there_are_golden_files():
 def test_a_golden_file_is_read_as_its_reference(path):
     reference = path.with_name(path.name.split("--")[0])
     with Image.open(path) as image:
+        if image.is_animated:
+            a_golden_animation_is_read_as_its_reference(image, reference)
+            return
         if image.mode == "I":
             assert np.array_equal(np.asarray(image), np.load(reference.with_suffix(".npy")))
             return
@@ -120,6 +153,22 @@ def test_a_golden_file_is_read_as_its_reference(path):
                 assert image.info.get("transparency") == expected.info.get("transparency")
 
 
+def a_golden_animation_is_read_as_its_reference(image, reference):
+    """The reference has the frames below one another, those of a palette in its colours."""
+    height, numbers = image.height, range(image.n_frames)
+    if image.mode == "I":
+        pixels = np.load(reference.with_suffix(".npy"))
+    else:
+        with Image.open(reference.with_suffix(".png")) as expected:
+            assert expected.mode == ("RGBA" if image.mode == "P" else image.mode)
+            pixels = np.asarray(expected)
+    assert len(pixels) == height * len(numbers)
+    for number in [*numbers, *np.random.default_rng(0).permutation(numbers).tolist()]:
+        image.seek(number)
+        frame = image.convert("RGBA") if image.mode == "P" else image
+        assert np.array_equal(np.asarray(frame), pixels[height * number :][:height])
+
+
 def test_the_small_golden_files_have_every_coding():
     assert {coding_of(path) for path in SMALL} == {coding_of(path) for path in FILES} - {"effort1", "effort2"}
 
@@ -129,19 +178,32 @@ def coding_of(path):
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
-def test_the_reader_reads_a_small_golden_file_alike(path, read_kmc):
-    read_alike(path, read_kmc)
+def test_the_reader_reads_a_small_golden_file_alike(path, read_kmc, read_frames):
+    read_alike(path, read_kmc, read_frames)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in FILES if path not in SMALL], ids=lambda path: path.stem)
-def test_the_reader_reads_a_golden_file_alike(path, read_kmc):
-    read_alike(path, read_kmc)
+def test_the_reader_reads_a_golden_file_alike(path, read_kmc, read_frames):
+    read_alike(path, read_kmc, read_frames)
 
 
-def read_alike(path, read_kmc):
-    picture = kmc_format.decode(path)
-    mode, codebook, labels = read_kmc(path.read_bytes())
+def read_alike(path, read_kmc, read_frames):
+    data = path.read_bytes()
+    header = codec.read_header(container.Reader(io.BytesIO(data)))
+    if not header.is_animated:
+        same_picture(read_kmc(data), kmc_format.decode(path))
+        return
+    reader = FrameReader(io.BytesIO(data), header)
+    every = list(read_frames(data))
+    assert len(every) == len(reader)
+    for number, (duration, *picture) in enumerate(every):
+        assert duration == reader.duration(number)
+        same_picture(picture, reader.read(number))
+
+
+def same_picture(read, picture):
+    mode, codebook, labels = read
     assert mode == picture.mode
     assert labels == picture.labels.tolist()
     channels = len(codebook[0])  # the package joins a palette's transparency as alpha

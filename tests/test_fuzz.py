@@ -12,10 +12,12 @@ from support import ROOT
 import kmc_format
 from kmc_format import Indexed
 from kmc_format._format import codec, container
+from kmc_format._format.frame_reading import FrameReader
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
+    fuzz.frames_of.cache_clear()
     fuzz.picture_of.cache_clear()  # what a broken package made of a file
 
 
@@ -128,9 +130,74 @@ def test_forged_files_get_deep(tmp_path):
 
 def test_files_taken_apart_and_put_together_are_the_same():
     for data in fuzz.corpus()[0]:
-        if fuzz.picture_of(data):
+        if fuzz.picture_of(data) and whole(data):
             parts = fuzz.take_apart(data)
             assert fuzz.put_together(parts, indexed=len(parts.tiles) > 1) == data == fuzz.resealed(data)
+
+
+def whole(data):
+    """Tell whether a file's frames are all there, and its index."""
+    reader = fuzz.reader_of(data)
+    return reader is None or fuzz.read_frames(reader)[1] is None
+
+
+def test_a_wrong_frame_is_a_find(tmp_path, monkeypatch, capsys):
+    read = FrameReader.read
+    monkeypatch.setattr(
+        FrameReader,
+        "read",
+        lambda self, number: change_label(read(self, number)) if number else read(self, 0),
+    )
+    assert run(tmp_path, "roundtrip", "--count", 20) == 1
+    assert "another frame 1" in capsys.readouterr().out
+
+
+@pytest.fixture
+def _only_frames(monkeypatch):
+    films = [data for data in fuzz.corpus()[0] if fuzz.picture_of(data) and fuzz.reader_of(data) is not None]
+    monkeypatch.setattr(fuzz, "pick", lambda rng: rng.choice(films))
+
+
+@pytest.mark.usefixtures("_only_frames")
+def test_frames_that_depend_on_the_order_are_a_find(tmp_path, monkeypatch, capsys):
+    """Each is decoded as if the one before had just been."""
+
+    def alone(self, number):
+        return [(number, self._frame(number) if number else None)]
+
+    monkeypatch.setattr(FrameReader, "_missing", alone)
+    assert run(tmp_path, "decode", "--count", 60) == 1
+    assert "another frame out of order" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_only_frames")
+def test_damage_of_frames_that_nothing_notices_is_a_find(tmp_path, monkeypatch, capsys):
+    check = container.Reader.check_crc
+
+    def damaged(rng):
+        original = fuzz.pick(rng)
+        return fuzz.damage(rng, original, 2), fuzz.frames_of(original)
+
+    def without_frames(self, what):
+        return self.read(4) if what.startswith("frame ") else check(self, what)
+
+    monkeypatch.setattr(fuzz, "mutant", damaged)
+    monkeypatch.setattr(container.Reader, "check_crc", without_frames)
+    assert run(tmp_path, "decode", "--count", 150) == 1
+    assert "damage unnoticed: another frame" in capsys.readouterr().out
+
+
+def test_forged_frames_get_deep():
+    tally = fuzz.Tally()
+    with fuzz.prepared():
+        for number in range(1500):
+            data = fuzz.mutant(random.Random(f"frames {number}"))[0]
+            reader = fuzz.attempt(lambda: fuzz.reader_of(data), kmc_format.KMCError)[0]  # noqa: B023
+            if reader is not None:
+                error = fuzz.read_frames(reader)[1]
+                tally.saw(error)
+    assert {"frame-flags", "frame-length", "frame-key", "frame-back", "labels-length"} <= set(tally.rules)
+    assert tally.accepted > 20
 
 
 QUICK = [("decode", 500), ("roundtrip", 60), ("chunks", 60)]

@@ -28,6 +28,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "masks").mkdir()
     for target in ("mask.png", "masks/mask.png"):
         shutil.copy(ROOT / "sample_images" / "mask.png", tmp_path / target)
+    shown = [Image.new("L", (40, 30), 90 * n) for n in range(3)]
+    shown[0].save(tmp_path / "sprite.gif", save_all=True, append_images=shown[1:], duration=40)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

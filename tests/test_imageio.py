@@ -84,19 +84,44 @@ def test_a_list_of_one_image(tmp_path):
     assert np.array_equal(imageio.v3.imread(path, index=...), [RGB])
 
 
-def test_a_second_image_is_refused():
-    with imageio.v3.imopen("<bytes>", "w", extension=".kmc") as file:
-        with pytest.raises(OSError, match="cannot write 2 frames as KMC"):
-            file.write([RGB, RGB])
-        file.images_to_write.clear()  # or else closing tries again
+FILM = np.stack([np.roll(RGB, 3 * n, 1) for n in range(5)])
 
 
-@both
-def test_a_second_image_is_refused_by_path(tmp_path, api):
+@pytest.mark.parametrize("film", [FILM, FILM[..., 0], FILM[..., 0].astype(np.uint16) * 9, FILM[..., 0] > 99])
+def test_frames(tmp_path, film):
     path = tmp_path / "x.kmc"
-    write = api.mimwrite if api is imageio.v2 else api.imwrite
-    with pytest.raises(OSError, match="cannot write 2 frames as KMC"):
-        write(path, [RGB, RGB])
+    imageio.v3.imwrite(path, film, duration=40, loop=2)
+    assert np.array_equal(imageio.v3.imread(path, index=...), film)
+    assert [np.array_equal(one, frame) for one, frame in zip(imageio.v3.imiter(path), film, strict=True)] == [
+        True
+    ] * 5
+    assert np.array_equal(imageio.v3.imread(path, index=3), film[3])
+    assert np.array_equal(imageio.v3.imread(path), film[0])
+    found = imageio.v3.improps(path, index=...)
+    assert (found.shape, found.n_images) == (film.shape, 5)
+    assert imageio.v3.immeta(path, index=4)["duration"] == 40
+    assert imageio.v3.immeta(path)["loop"] == 2
+
+
+def test_frames_by_fps(tmp_path):
+    path = tmp_path / "x.kmc"
+    imageio.v3.imwrite(path, FILM, fps=20)
+    assert imageio.v3.immeta(path, index=0)["duration"] == 50
+    imageio.v2.mimwrite(path, list(FILM), fps=25)
+    assert imageio.v3.immeta(path, index=0)["duration"] == 40
+
+
+def test_frames_in_v2(tmp_path):
+    path = tmp_path / "x.kmc"
+    imageio.v2.mimwrite(path, list(FILM), duration=[10, 20, 30, 40, 50])
+    assert np.array_equal(np.stack(imageio.v2.mimread(path)), FILM)
+    with imageio.v2.get_writer(path, duration=20) as writer:
+        for frame in FILM:
+            writer.append_data(frame)
+    with imageio.v2.get_reader(path) as reader:
+        assert len(reader) == 5
+        assert np.array_equal(reader.get_data(3), FILM[3])
+        assert reader.get_meta_data(3)["duration"] == 20
 
 
 def test_readers_and_writers_of_v2(tmp_path):

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "kmc_format"
 # From the ground up; a module imports from its own room and from those before it.
 ROOMS = [
     *("errors", "_extras", "_ahead", "_files", "_core", "_format", "_pixels", "_options", "_quantize"),
-    *("_pillow", "_dask", "metrics", "report", "_batch", "batch", "figures", "_canvas"),
+    *("_pillow", "_dask", "metrics", "_report", "report", "_batch", "batch", "figures", "_canvas"),
     *("_explorer", "explorer", "autoload", "_api", "__init__", "_cli", "cli", "__main__"),
 ]
 HEAVY = {

@@ -13,7 +13,7 @@ from support import load, save, smooth
 
 import kmc_format
 from kmc_format import Indexed
-from kmc_format._format.container import Box, Grid
+from kmc_format._format.grid import Box, Grid
 
 LABELS = np.random.default_rng(3).integers(0, 300, (50, 70)).astype(np.uint16)
 CODEBOOK = np.random.default_rng(4).integers(0, 256, (300, 3), dtype=np.uint8)

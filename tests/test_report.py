@@ -9,6 +9,8 @@ from support import GOLDEN, SAMPLES, mostly_slow, smooth
 
 import kmc_format
 from kmc_format import metrics, report
+from kmc_format._format.frame_writing import FrameWriter
+from kmc_format._options.options import SaveOptions
 
 GOLDEN_FILES = sorted(GOLDEN.glob("*.kmc"))
 
@@ -29,7 +31,8 @@ def test_the_parts_of_a_file_are_all_of_it(tmp_path, path):
     assert all(size >= 0 for size in found["parts"].values())
     assert (found["width"], found["height"]) == header.size
     assert (found["mode"], found["k"], found["tiles"]) == (header.mode, header.k, header.tiles)
-    assert found["bits_per_pixel"] == pytest.approx(8 * found["bytes"] / (found["width"] * found["height"]))
+    pixels = found["width"] * found["height"] * found.get("frames", 1)
+    assert found["bits_per_pixel"] == pytest.approx(8 * found["bytes"] / pixels)
     assert len(found["codebook"]) == found["k"]
     assert json.loads(json.dumps(found))["k"] == header.k
 
@@ -114,6 +117,117 @@ def test_pictures_that_are_no_kmc_compare_too(tmp_path):
     Image.fromarray(noise).save(tmp_path / "noise.png")
     found = report.compare(tmp_path / "noise.png", tmp_path / "noise.png")
     assert found.codebook is found.numbers["k"] is None
+
+
+def turning(count=5):
+    """Return frames of one picture that turns; none is as the one before, which PNG would join."""
+    return [smooth().rotate(10 * number) for number in range(count)]
+
+
+def animate(path, frames, **options):
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40, **options)
+    return path
+
+
+@pytest.mark.parametrize("frame", range(5))
+def test_frames_are_compared_one_by_one(tmp_path, frame):
+    frames = turning()
+    apng, kmc = animate(tmp_path / "x.png", frames), animate(tmp_path / "x.kmc", frames, k=8)
+    found = report.compare(apng, kmc, frame=frame)
+    with Image.open(kmc) as opened:
+        opened.seek(frame)
+        assert (found.pictures[1] == np.asarray(opened)).all()
+        assert found.numbers["psnr"] == metrics.psnr(frames[frame], opened)
+    assert (found.pictures[0] == np.asarray(frames[frame])).all()
+    numbers = {"frames": 5, "frame": frame, "frames_changed": 5, "bytes": kmc.stat().st_size, "k": 8}
+    assert {name: found.numbers[name] for name in numbers} == numbers
+    assert found.numbers["original_bytes"] == apng.stat().st_size
+    assert found.numbers["bits_per_pixel"] == 8 * kmc.stat().st_size / (5 * 96 * 64)
+    assert f", frame {frame} of 5" in found.captions[0]
+    made = report.compare(apng, frame=frame, k=8)
+    assert made.numbers == {**found.numbers, "compressed": None}
+    assert (made.pictures[1] == found.pictures[1]).all()
+
+
+def test_frames_that_changed_are_counted(tmp_path):
+    frames = turning()
+    changed = [frame.copy() for frame in frames]
+    for number in (1, 4):
+        changed[number].putpixel((3, 3), (1, 2, 3))
+    one, other = animate(tmp_path / "x.png", frames), animate(tmp_path / "y.png", changed)
+    assert report.compare(one, one).numbers["frames_changed"] == 0
+    found = [report.compare(one, other, frame=frame).numbers for frame in range(5)]
+    assert [numbers["frames_changed"] for numbers in found] == [2] * 5
+    assert [numbers["exact"] for numbers in found] == [True, False, True, True, False]
+
+
+def test_an_open_image_shows_afterwards_what_it_showed(tmp_path):
+    with Image.open(animate(tmp_path / "x.kmc", turning())) as opened:
+        opened.seek(3)
+        shown = np.asarray(opened)
+        numbers = report.compare(opened, opened, frame=1).numbers
+        assert (opened.tell(), numbers["frame"], numbers["exact"]) == (3, 1, True)
+        assert (np.asarray(opened) == shown).all()
+        list(report.sweep(opened, [2]))
+        assert opened.tell() == 3
+
+
+def test_a_new_codebook_is_that_of_its_frame(tmp_path):
+    pictures = [kmc_format.quantize(smooth(), k) for k in (5, 9, 9)]
+    with (tmp_path / "x.kmc").open("wb") as file:
+        writer = FrameWriter(file, SaveOptions().layout((96, 64)), {}, 0)
+        for picture in pictures:
+            writer.add(picture, 40)
+        writer.close()
+    for frame, picture in enumerate(pictures):
+        found = report.compare(tmp_path / "x.kmc", tmp_path / "x.kmc", frame=frame)
+        assert (found.codebook == picture.codebook).all()
+        assert (found.numbers["k"], found.numbers["frames_changed"]) == (picture.k, 0)
+
+
+def test_frames_that_do_not_compare(tmp_path):
+    whole = animate(tmp_path / "x.png", turning())
+    short, still = animate(tmp_path / "y.png", turning(4)), tmp_path / "z.png"
+    smooth().save(still)
+    with pytest.raises(ValueError, match="pictures of 5 frames and of 4 frames do not compare"):
+        report.compare(whole, short)
+    with pytest.raises(ValueError, match="pictures of 1 frame and of 5 frames do not compare"):
+        report.compare(still, whole)
+    for given in ((whole, whole), (whole,)):
+        for frame in (-1, 5):
+            with pytest.raises(IndexError, match=f"there is no frame {frame}: .* has frames 0 to 4"):
+                report.compare(*given, frame=frame)
+    with pytest.raises(IndexError, match="there is no frame 1: the picture has one picture, frame 0"):
+        report.compare(still, frame=1)
+    with pytest.raises(TypeError, match="frame must be an int"):
+        report.compare(whole, frame=1.0)
+
+
+def test_frames_that_are_all_equal_are_compared_with_the_plain_picture_they_become(tmp_path):
+    frame = Image.open(SAMPLES[0]).convert("P")
+    frames = [frame] * 3
+    path = animate(tmp_path / "x.tiff", frames)
+    with Image.open(path) as opened:
+        assert opened.n_frames == 3
+    found = report.compare(path, frame=2).numbers
+    assert (found["frames"], found["frames_changed"], found["exact"]) == (3, 0, True)
+    with Image.open(path) as opened:
+        [row] = report.sweep(opened, [256])
+    assert (row["psnr"], row["bytes"]) == (None, found["bytes"])
+
+
+def test_a_sweep_takes_all_frames(tmp_path):
+    frames = turning()
+    path = animate(tmp_path / "x.png", frames)
+    with Image.open(path) as opened:
+        rows = list(report.sweep(opened, [2, 9], effort=0))
+    for row in rows:
+        kmc = animate(tmp_path / "x.kmc", frames, k=row["k"], effort=0)
+        assert (row["bytes"], row["colours"]) == (kmc.stat().st_size, row["k"])
+        assert row["bits_per_pixel"] == 8 * row["bytes"] / (5 * 96 * 64)
+        with kmc_format.open_frames(kmc) as film:
+            errors = [metrics.mse(one, other.expand()) for one, other in zip(frames, film, strict=True)]
+        assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / np.mean(errors)))
 
 
 def test_differences_that_have_no_decibels():

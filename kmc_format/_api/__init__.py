@@ -1,1 +1,1 @@
-"""The functions of the package, by what they do: `reading` and `writing`."""
+"""The functions of the package, by what they do: `reading`, `writing`, and both for `frames`."""

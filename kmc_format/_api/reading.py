@@ -13,7 +13,8 @@ from PIL import Image
 
 from .._format import codec
 from .._format.codec import Header
-from .._format.container import Box, Reader
+from .._format.container import Reader
+from .._format.grid import Box
 from .._format.indexed import Indexed, as_int
 
 Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]

@@ -261,7 +261,7 @@ def explore(picture: Array | Image.Image | str | PathLike[str], k: int = 32) -> 
     Parameters
     ----------
     picture : ndarray, PIL.Image.Image or path
-        A picture of 8-bit colours, as for `quantize`.
+        A picture of 8-bit colours, as for `quantize`; or several frames, of which another slider shows one.
     k : int
         Number of colours to start with, 1 to 256.
 

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,8 @@ from .._dask.remote import modified, readable, write
 from .._format import container
 from .._format.container import Reader
 from .._options.options import SaveOptions
-from .._pillow import saving
+from .._pillow import animation, saving
+from .._pixels.stepping import frame_count
 from ..errors import KMCError
 from .conversions import Conversion, Record
 
@@ -28,8 +30,8 @@ from .conversions import Conversion, Record
 _METADATA = ("exif", "xmp", "icc_profile", "dpi")
 # Formats that change pixels. Whoever names one of them accepts that, so the written file is not compared.
 _LOSSY = {"JPEG", "JPEG2000", "MPO", "AVIF"}
-# Formats of one picture: their other frames are previews, depths or layers of it.
-_PREVIEWS = {"MPO", "PSD"}
+# Formats that hold frames with their durations.
+_ANIMATED = {"GIF", "PNG", "WEBP"}
 
 
 def encode_file(conversion: Conversion, *, force: bool, strip: bool, options: SaveOptions) -> bool:
@@ -37,9 +39,14 @@ def encode_file(conversion: Conversion, *, force: bool, strip: bool, options: Sa
     if not (force or conversion.named) and _is_current(conversion, options.mark):
         return False
     with Image.open(readable(conversion.source)) as image:
-        check_frames(image)
         own = {"icc_profile": None} if strip else _metadata(image)
-        data = saving.encode_image(image, options.filled(own))
+        options = options.filled(own)
+        if frame_count(image) > 1:
+            file = io.BytesIO()
+            animation.write(file, [image], options)
+            data = file.getvalue()
+        else:
+            data = saving.encode_image(image, options)
     write(conversion.target, data)
     return True
 
@@ -53,20 +60,44 @@ def decode_file(conversion: Conversion, *, force: bool, name: str) -> bool:
             errno.EEXIST, f"{conversion.target} is there, and older; to replace it takes force"
         )
     with Image.open(readable(conversion.source), formats=["KMC"]) as opened:
-        image = _suited(opened, name)
+        if name == "GIF":  # to have it as it is, and not in colours that Pillow chooses
+            opened.draft("P", None)
         file = io.BytesIO()
-        # With these two options WebP loses nothing; other formats ignore them.
-        image.save(file, name, lossless=True, exact=True, **_metadata(opened))
-    if name in Image.OPEN and name not in _LOSSY and not _equal(image, file):
-        raise ValueError(f"is mode {image.mode}, which {name} does not hold exactly; png and tiff do")
+        _save(opened, file, name)
+        if name in Image.OPEN and name not in _LOSSY and not _equal(opened, file):
+            raise ValueError(f"is mode {opened.mode}, which {name} does not hold exactly; png and tiff do")
     write(conversion.target, file.getvalue())
     return True
 
 
-def check_frames(image: Image.Image) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format not in _PREVIEWS:
-        raise ValueError(f"has {frames} frames; KMC stores one picture")
+def _save(image: Image.Image, file: io.BytesIO, name: str) -> None:
+    """Save an image with all its frames in another format."""
+    # With these two options WebP loses nothing; other formats ignore them.
+    how = {"lossless": True, "exact": True, **_metadata(image)}
+    frames = frame_count(image)
+    if frames > 1:
+        if name not in _ANIMATED:
+            raise ValueError(f"has {frames} frames, which {name} does not hold; gif, png and webp do")
+        durations = []
+        for number in range(frames):
+            image.seek(number)
+            durations.append(image.info["duration"])
+        image.seek(0)
+        how |= {"save_all": True, "duration": durations, "loop": image.info["loop"]}
+        how["append_images"] = _Following(image, name)
+    _suited(image, name).copy().save(file, name, **how)
+
+
+class _Following:
+    """The frames of an image after the first, each made when it is needed, as often as it is."""
+
+    def __init__(self, image: Image.Image, name: str) -> None:
+        self._image, self._name = image, name
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        for number in range(1, frame_count(self._image)):
+            self._image.seek(number)
+            yield _suited(self._image, self._name).copy()
 
 
 def _suited(image: Image.Image, name: str) -> Image.Image:
@@ -78,18 +109,43 @@ def _suited(image: Image.Image, name: str) -> Image.Image:
         return image.convert("I;16")
     if image.mode == "P" and image.has_transparency_data and name == "TIFF":
         return image.convert("RGBA")
+    if image.mode == "P" and name == "GIF":
+        return _with_one_clear(image)
     image.load()
+    return image
+
+
+def _with_one_clear(image: Image.Image) -> Image.Image:
+    """Return a palette image with its transparency as GIF has it, if it has one clear entry or none."""
+    image = image.copy()
+    alphas = image.info.get("transparency")
+    if isinstance(alphas, bytes) and set(alphas) <= {0, 255} and alphas.count(0) < 2:
+        del image.info["transparency"]
+        if 0 in alphas:
+            image.info["transparency"] = alphas.index(0)
     return image
 
 
 def _equal(image: Image.Image, file: io.BytesIO) -> bool:
     """Tell whether what was written of an image is the same when it is read."""
     file.seek(0)
+    mode = image.mode if image.mode.startswith("I") else "RGBA"
     with Image.open(file) as back:
-        mode = image.mode if image.mode.startswith("I") else "RGBA"
         if mode != "RGBA" and not back.mode.startswith("I"):
             return False
-        return image.convert(mode).tobytes() == back.convert(mode).tobytes()
+        pairs = zip_longest(_changes(image, mode), _changes(back, mode))
+        return all(one == other for one, other in pairs)
+
+
+def _changes(image: Image.Image, mode: str) -> Iterator[bytes]:
+    """Return the pixels of each frame that differs from the one before, as some formats have no others."""
+    last = b""
+    for number in range(frame_count(image)):
+        image.seek(number)
+        pixels = image.convert(mode).tobytes()
+        if pixels != last:
+            yield pixels
+        last = pixels
 
 
 def _metadata(image: Image.Image) -> dict[str, Any]:

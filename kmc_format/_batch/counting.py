@@ -11,10 +11,11 @@ from PIL import Image
 
 from .._dask import parallel
 from .._dask.remote import readable
+from .._pillow.animation import pictures_of
 from .._pixels import convert
 from .._pixels.tally import Tally
 from .._quantize import training
-from .converting import check_frames, explain, pixel_limit
+from .converting import explain, pixel_limit
 from .running import Run
 
 # How many images are counted as one task: so few that all processes have some, and so many that tallies are
@@ -50,8 +51,8 @@ def _count_files(any_size: bool, files: Sequence[Path]) -> Counted:
         for file in files:
             try:
                 with pixel_limit(any_size), Image.open(readable(file)) as image:
-                    check_frames(image)
-                    yield training.count(convert.pixels_of(image))
+                    for frame in pictures_of([image]):
+                        yield training.count(convert.pixels_of(frame.picture))
             except Exception as error:  # as in `attempt`
                 errors.append((str(file), explain(error)))
 

@@ -79,11 +79,23 @@ def description_of(found: dict[str, Any]) -> str:
         f"  bytes       {found['bytes']:,} ({found['bits_per_pixel']:.3f} bits a pixel)",
         *(f"  {name.replace('_', ' '):>11} {size:,}" for name, size in found["parts"].items()),
     ]
+    if "frames" in found:
+        shown = (
+            "for ever" if not found["loop"] else "once" if found["loop"] == 1 else f"{found['loop']} times"
+        )
+        lines.insert(2, f"  frames      {found['frames']:,}, {_times(found['durations'])}, shown {shown}")
     if "dpi" in found:
         lines.append("  resolution  {:g} x {:g} dpi".format(*found["dpi"]))
     if "rdo" in found:
         lines.append(f"  rdo         {found['rdo']:g}")
     return "\n".join(lines + [f"  {_swatch(entry)}{entry}" for entry in found.get("codebook", [])])
+
+
+def _times(durations: list[int]) -> str:
+    """Write for how long frames are shown."""
+    low, high, total = min(durations), max(durations), sum(durations) / 1000
+    each = f"{low} ms each" if low == high else f"{low} to {high} ms each"
+    return f"{each}, {total:g} s together"
 
 
 def _swatch(entry: str) -> str:
@@ -111,6 +123,9 @@ def comparison_text(found: dict[str, Any]) -> str:
         lines.append(f"labels changed: {percentage(found['labels_changed'])}")
     if found["k"] is not None:
         lines.append(f"colours  {found['k']:,}")
+    if "frames" in found:
+        changed = f"of which {found['frames_changed']:,} changed"
+        lines.append(f"frames   {found['frames']:,}, {changed}; shown: {found['frame']}")
     return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "OPTIONS",
     "PHOTOGRAPHIC",
     "PHOTOGRAPHIC_RICH",
+    "begin_after",
     "choose_labels",
     "copy_frames",
     "count",
@@ -252,6 +253,19 @@ def open_frames(width: int, height: int, colours: Any, options: int) -> object:
     True
     """
     return _native.open_frames(width, height, colours, options)
+
+
+def begin_after(frames: object, numbers: Any) -> None:
+    """Have labels as the frame before the first, from which nothing is learnt.
+
+    Parameters
+    ----------
+    frames : object
+        IN and OUT. What `open_frames` returned.
+    numbers : buffer of uint16, shape (height, width)
+        IN. As for `encode_labels`.
+    """
+    _native.begin_after(frames, numbers)
 
 
 def copy_frames(frames: object) -> object:

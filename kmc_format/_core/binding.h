@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "common.h"
+#include "labels.h"
 
 /* The buffers that a call holds. Once one could not be taken, the following are not looked at. */
 typedef struct {
@@ -35,6 +36,15 @@ void require(Buffers *buffers, int condition, const char *message);
    says that there was no memory. */
 PyObject *finish_call(Buffers *buffers, const char *problem, PyObject *result);
 
+/* Describes a tile of a size whose colours are in a buffer. */
+Tile as_tile(Buffers *buffers, Py_ssize_t width, Py_ssize_t height, const Py_buffer *colours);
+
+/* The largest label. */
+int most_label(const uint16_t *labels, size_t count);
+
+/* Describes labels to be written, by their names. */
+Plane as_plane(const Py_buffer *labels, const Py_buffer *names);
+
 #define KEYWORDS(...) static char *keywords[] = {__VA_ARGS__, NULL}
 
 /* What the module has. */
@@ -47,6 +57,7 @@ PyObject *call_decode_codebook(PyObject *module, PyObject *arguments, PyObject *
 PyObject *call_encode_labels(PyObject *module, PyObject *arguments, PyObject *named);
 PyObject *call_decode_labels(PyObject *module, PyObject *arguments, PyObject *named);
 PyObject *call_open_frames(PyObject *module, PyObject *arguments, PyObject *named);
+PyObject *call_begin_after(PyObject *module, PyObject *arguments, PyObject *named);
 PyObject *call_copy_frames(PyObject *module, PyObject *object);
 PyObject *call_size_of_frames(PyObject *module, PyObject *object);
 PyObject *call_encode_frame(PyObject *module, PyObject *arguments, PyObject *named);

@@ -44,6 +44,9 @@ int kmc_drawn_are_options_of_frames(int options);
    for DRAWN_LIST and DRAWN_STILL. */
 DrawnFrames *kmc_drawn_open_frames(int width, int height, int k, const uint8_t *colours, int options);
 
+/* Has labels, width * height of them, each below k, as the frame before the first. */
+void kmc_drawn_begin_after(DrawnFrames *frames, const uint16_t *labels);
+
 /* Starts frames that are where these are; NULL if there is no memory. */
 DrawnFrames *kmc_drawn_copy_frames(const DrawnFrames *frames);
 

@@ -170,6 +170,12 @@ ALWAYS_INLINE int is_single(int rich, int feature) {
    row above decides. */
 int kmc_drawn_fits_moved(const Drawn *drawn, int last);
 
+/* Finds by how much most of the labels to be coded have moved since the frame before; 0 where that does not pay. */
+void kmc_drawn_find_offset(Drawn *drawn);
+
+/* Codes that, and makes the moved reference if there is one. */
+void kmc_drawn_code_offset(Drawn *drawn, int decoding);
+
 /* Codes or decodes all labels; a DrawnResult. One for each implementation of lanes.h. */
 int kmc_drawn_code_plain(Drawn *drawn, int decoding);
 int kmc_drawn_code_base(Drawn *drawn, int decoding);

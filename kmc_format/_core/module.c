@@ -27,6 +27,7 @@ static PyMethodDef methods[] = {
     METHOD("decode_codebook", call_decode_codebook),
     METHOD("encode_labels", call_encode_labels),
     METHOD("decode_labels", call_decode_labels),
+    METHOD("begin_after", call_begin_after),
     METHOD("open_frames", call_open_frames),
     {"copy_frames", call_copy_frames, METH_O, NULL},
     {"size_of_frames", call_size_of_frames, METH_O, NULL},

@@ -37,7 +37,7 @@ from .._ahead import work_ahead
 from .._extras import needed
 from .._files import naming
 from .._format import codec
-from .._format.container import Grid
+from .._format.grid import Grid
 from .._format.indexed import Array
 from .._format.metadata import pack_metadata
 from .._format.threads import check_threads

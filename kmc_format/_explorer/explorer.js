@@ -95,6 +95,7 @@ function render({ model, el }) {
   observer.observe(el);
   window.addEventListener("resize", fit);
   showDivider();
+  model.send("shown");  // as what changed while the page was loaded may not have come here
   return () => {
     observer.disconnect();
     window.removeEventListener("resize", fit);

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .._extras import needed
-from .preview import Preview
+from .preview import MOST_K, Preview
 from .view import Explored, comparison_class, png, title_html, visible, without_axis
 
 # The right end of the slider for rdo, in squared error per bit; quality 70 picks about as much.
@@ -23,7 +23,6 @@ class Panel:
 
     def __init__(self, preview: Preview, explored: Explored, k: int) -> None:
         self._preview, self._explored = preview, explored
-        self._range = int(preview.pixels.min()), int(preview.pixels.max())
         self._widgets = needed("ipywidgets", "notebook")
         self._make_sliders(k)
         self._make_comparison()
@@ -32,6 +31,9 @@ class Panel:
 
     def _moved(self) -> None:
         """Do what is to be done when a slider has moved."""
+
+    def _stepped(self) -> None:
+        """Do what is to be done when another frame is to be shown."""
 
     def _show_code(self) -> None:
         """Show the line of code that saves the picture."""
@@ -42,7 +44,12 @@ class Panel:
     def _make_sliders(self, k: int) -> None:
         widgets = self._widgets
         look: dict[str, Any] = {"layout": _WIDE, "style": {"description_width": "3.2rem"}}
-        self.k = widgets.IntSlider(k, 1, self._preview.most, description="k", **look)
+        last = self._explored.frames - 1
+        self.frame = widgets.IntSlider(self._explored.frame, 0, last, description="frame", **look)
+        self.frame.observe(lambda change: self._stepped(), "value")
+        self.frame.tooltip = "which frame is shown, from 0"
+        most = MOST_K if last else self._preview.most  # as other frames may have more colours
+        self.k = widgets.IntSlider(min(k, most), 1, most, description="k", **look)
         self.rdo = widgets.FloatSlider(
             0, min=0, max=_MOST_RDO, step=1, description="rdo", readout_format=".0f", **look
         )
@@ -58,9 +65,7 @@ class Panel:
 
     def _make_comparison(self) -> None:
         """Make the widget that shows both pictures, and the buttons that say how."""
-        seen = visible(self._preview.pixels, *self._range)
         self._comparison = comparison_class()(
-            before=png(Image.fromarray(without_axis(seen))),
             layout={"flex": "999 1 30rem", "min_width": "0", "overflow": "hidden"},
         )
         self._view = self._widgets.ToggleButtons(
@@ -69,6 +74,16 @@ class Panel:
             layout=_WIDE,
         )
         self._widgets.link((self._view, "value"), (self._comparison, "beside"))
+        self._show_original()
+
+    def _show_original(self) -> None:
+        """Show the picture, or its frame, as it was."""
+        pixels = self._preview.pixels
+        self._range = int(pixels.min()), int(pixels.max())
+        seen = visible(pixels, *self._range)
+        with self._comparison.hold_sync():
+            self._comparison.before = png(Image.fromarray(without_axis(seen)))
+            self._comparison.before_caption = f"original{self._explored.which}"
 
     def _make_saving(self) -> None:
         widgets = self._widgets
@@ -90,6 +105,7 @@ class Panel:
         panel = widgets.VBox(
             [
                 widgets.HTML(title_html(self._explored, self._preview)),
+                *([self.frame] if self._explored.film else []),
                 *(self.k, self.rdo, self.dither, self.quality, self._hint, self._view),
                 *(self._figures, self._swatch, self._code),
                 widgets.HBox([self.path, self._button]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import metrics
 from .._format import codec
-from .._format.container import Box, Grid
+from .._format.grid import Box, Grid
 from .._format.indexed import Array, Indexed
 from .._format.labels import estimate_labels
 from .._format.threads import check_threads, map_tiles

@@ -15,9 +15,13 @@ import numpy as np
 from PIL import Image
 
 from .._extras import needed
-from .._format.indexed import Array
+from .._format.indexed import Array, Indexed
+from .._options.options import SaveOptions
+from .._pillow import saving
 from .._pixels import colours
-from .preview import Preview
+from .._pixels.stepping import frame_count
+from .film import Film, decoded
+from .preview import Preview, psnr
 
 PictureOrPath = Array | Image.Image | str | PathLike[str]
 
@@ -25,13 +29,42 @@ _FOLDER = Path(__file__).parent
 
 
 class Explored(NamedTuple):
-    """The picture that is explored."""
+    """The picture that is explored, or the frame of it that is shown."""
 
     image: Image.Image
     name: str
     length: int  # bytes of its file; 0 where there is none
     kind: str  # what its file is called, such as "the PNG"
     call: str  # the line of code that saves it, with places for the name and the options
+    film: Film | None = None  # all frames, where there are several
+    frame: int = 0  # which is shown
+
+    @property
+    def frames(self) -> int:
+        return 1 if self.film is None else self.film.count
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the picture is labels, with a palette."""
+        return self.image.mode == "P" if self.film is None else self.film.labelled
+
+    @property
+    def which(self) -> str:
+        """The frame that is shown, for a caption."""
+        return "" if self.film is None else f", frame {self.frame} of {self.frames}"
+
+    def at(self, frame: int) -> Explored:
+        """Return the same picture with another frame shown."""
+        return self if self.film is None else self._replace(image=self.film.frame(frame), frame=frame)
+
+    def encode(self, options: SaveOptions) -> bytes:
+        """Return the file that saving makes, with all frames."""
+        return saving.encode_image(self.image, options) if self.film is None else self.film.encode(options)
+
+    def decode(self, data: bytes) -> tuple[Indexed, float]:
+        """Return what is shown as it is in a file, and its PSNR."""
+        indexed = decoded(data, self.frame)
+        return indexed, psnr(self.image, indexed.expand())
 
 
 def explored_of(picture: PictureOrPath) -> Explored:
@@ -43,8 +76,12 @@ def explored_of(picture: PictureOrPath) -> Explored:
         path = Path(file) if isinstance(file, (str, PathLike)) else Path()
         length = path.stat().st_size if path.is_file() else 0
         kind = f"the {picture.format}" if picture.format else "its file"
+        name, call = path.name or "picture", "image.save({}{})"
+        if frame_count(picture) > 1:
+            call, film, frame = "image.save({}{}, save_all=True)", Film(picture), picture.tell()
+            return Explored(film.frame(frame), name, length, kind, call, film, frame)
         # A copy, as the other may be changed while its figures are shown.
-        return Explored(picture.copy(), path.name or "picture", length, kind, "image.save({}{})")
+        return Explored(picture.copy(), name, length, kind, call)
     pixels = np.asarray(picture)
     if pixels.dtype not in (np.bool_, np.uint8, np.uint16):
         pixels = pixels.astype(np.int32)  # which was found to hold them
@@ -81,6 +118,8 @@ def png(image: Image.Image) -> bytes:
 def title_html(explored: Explored, preview: Preview) -> str:
     width, height = preview.size
     facts = [f"{width:,} &times; {height:,} pixels"]
+    if explored.film:
+        facts.append(f"{explored.frames:,} frames")
     if explored.length:
         facts.append(f"{explored.length:,} bytes")
     shown = preview.pixels.shape

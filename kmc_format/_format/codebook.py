@@ -6,7 +6,6 @@ import numpy as np
 
 from .. import _core
 from ..errors import FormatError, UnsupportedError
-from .container import Front
 from .indexed import Array, Kind
 
 # The numbers of codebook codings in a file (FORMAT.md, "Codebook").
@@ -22,24 +21,22 @@ def encode_codebook(codebook: Array) -> tuple[int, bytes]:
     return min((CODEBOOK_RAW, raw), (CODEBOOK_MODELLED, modelled), key=lambda item: len(item[1]))
 
 
-def decode_codebook(front: Front, kind: Kind) -> Array:
+def decode_codebook(k: int, coding: int, data: bytes, kind: Kind) -> Array:
     dtype = np.dtype(kind.dtype)
     big = np.dtype(f">u{dtype.itemsize}")
-    if front.k > kind.max_k:
-        raise FormatError("k", f"k = {front.k} is over {kind.max_k}, the most for mode {kind.mode}")
-    length = front.k * kind.channels * dtype.itemsize
-    if front.codebook_coding == CODEBOOK_RAW:
-        if len(front.codebook) != length:
-            raise FormatError("codebook-length", f"a codebook of {len(front.codebook)} bytes, not {length}")
-        words = np.frombuffer(front.codebook, big).reshape(front.k, kind.channels)
-    elif front.codebook_coding == CODEBOOK_MODELLED:
-        words = np.empty((front.k, kind.channels), np.uint32)
-        if not _core.decode_codebook(front.codebook, words, 8 * dtype.itemsize):
-            raise FormatError("codebook-length", f"a codebook is not what {len(front.codebook)} bytes hold")
+    if k > kind.max_k:
+        raise FormatError("k", f"k = {k} is over {kind.max_k}, the most for mode {kind.mode}")
+    length = k * kind.channels * dtype.itemsize
+    if coding == CODEBOOK_RAW:
+        if len(data) != length:
+            raise FormatError("codebook-length", f"a codebook of {len(data)} bytes, not {length}")
+        words = np.frombuffer(data, big).reshape(k, kind.channels)
+    elif coding == CODEBOOK_MODELLED:
+        words = np.empty((k, kind.channels), np.uint32)
+        if not _core.decode_codebook(data, words, 8 * dtype.itemsize):
+            raise FormatError("codebook-length", f"a codebook is not what {len(data)} bytes hold")
     else:
-        raise UnsupportedError(
-            "codebook-coding", f"codebook coding {front.codebook_coding} is newer than this reader"
-        )
+        raise UnsupportedError("codebook-coding", f"codebook coding {coding} is newer than this reader")
     codebook = words.astype(big.newbyteorder("=")).view(dtype)
     if kind.mode == "1" and not np.isin(codebook, (0, 255)).all():
         raise FormatError("codebook-value", "a bilevel codebook holds other values than 0 and 255")

@@ -17,7 +17,8 @@ import numpy as np
 from ..errors import KMCError, UnsupportedError
 from . import container
 from .codebook import decode_codebook, encode_codebook, with_alpha
-from .container import Box, Front, Grid, Reader, Tile
+from .container import Front, Reader, Tile
+from .grid import Box, Grid
 from .indexed import KINDS, Array, Indexed, Kind, label_dtype
 from .labels import coding_order, decode_labels, encode_labels
 from .metadata import Metadata, pack_metadata, parse_metadata
@@ -60,6 +61,11 @@ class Header:
     metadata: Metadata
     codebook: Array = field(repr=False)
     front: Front = field(repr=False)
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether other frames follow the picture."""
+        return container.ANIMATION in self.front.chunks
 
 
 class Layout(NamedTuple):
@@ -154,7 +160,7 @@ def read_header(reader: Reader) -> Header:
         tile_size=(grid.tile_width, grid.tile_height),
         tiles=grid.count,
         metadata=parse_metadata(front.chunks, kind.mode),
-        codebook=decode_codebook(front, kind),
+        codebook=decode_codebook(front.k, front.codebook_coding, front.codebook, kind),
         front=front,
     )
 

@@ -17,6 +17,7 @@ from io import BytesIO
 from typing import IO, NamedTuple
 
 from ..errors import FormatError, KMCError, LimitError, TruncatedError, UnsupportedError
+from .grid import Box, Grid
 
 SIGNATURE = b"\x8bKMC\r\n\x1a\n"  # no text starts with 0x8B; line-end or Ctrl-Z damage shows at once
 VERSION = 1
@@ -24,6 +25,7 @@ VERSION = 1
 MAX_DIMENSION = 2**31 - 1
 MAX_TILE_PIXELS = 2**28
 MAX_TILES = 2**24
+MAX_LEARNING_TILES = 4  # of pictures in whose frames what was learnt goes on, as it takes memory for each
 MAX_METADATA = 2**24  # bytes of metadata in one chunk
 MAX_VARINT = 2**32 - 1
 
@@ -38,74 +40,13 @@ DPI = ord("d")
 TRANSPARENCY = ord("t")
 RDO = ord("r")
 OPTIONS = ord("o")
-METADATA = (ICC_PROFILE, EXIF, XMP, DPI, TRANSPARENCY, RDO, OPTIONS)
+ANIMATION = ord("a")
+METADATA = (ICC_PROFILE, EXIF, XMP, DPI, TRANSPARENCY, RDO, OPTIONS, ANIMATION)
+FRAME = ord("f")  # after the tiles, as is
+FRAME_INDEX = ord("j")
 
 _TILED = 0x80  # in the kind byte, above three bits of codebook coding and four of pixel format
 _BLOCK = 2**20  # bytes asked of a file at once, so that a false length allocates nothing
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels, right and lower edge exclusive, as Pillow writes boxes."""
-
-    left: int
-    upper: int
-    right: int
-    lower: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width, as arrays have them."""
-        return self.lower - self.upper, self.right - self.left
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How an image is cut into tiles: rows of equal rectangles, those at the far edges smaller."""
-
-    width: int
-    height: int
-    tile_width: int
-    tile_height: int
-
-    @property
-    def columns(self) -> int:
-        return -(-self.width // self.tile_width)
-
-    @property
-    def rows(self) -> int:
-        return -(-self.height // self.tile_height)
-
-    @property
-    def count(self) -> int:
-        return -(-self.width // self.tile_width) * -(-self.height // self.tile_height)
-
-    @property
-    def sides(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The heights of the rows, and the widths of the columns, as Dask has the chunks of an array."""
-        rows, columns = range(0, self.count, self.columns), range(self.columns)
-        return (
-            tuple(box.lower - box.upper for box in map(self.tile, rows)),
-            tuple(box.right - box.left for box in map(self.tile, columns)),
-        )
-
-    def __iter__(self) -> Iterator[Box]:
-        return map(self.tile, range(self.count))
-
-    def tile(self, number: int) -> Box:
-        row, column = divmod(number, self.columns)
-        left, upper = column * self.tile_width, row * self.tile_height
-        right, lower = left + self.tile_width, upper + self.tile_height
-        return Box(left, upper, min(right, self.width), min(lower, self.height))
-
-    def at(self, x: int, y: int) -> int:
-        """Return the number of the tile that a pixel lies in."""
-        return y // self.tile_height * self.columns + x // self.tile_width
-
-    def touched(self, box: Box) -> Iterator[int]:
-        """Return the numbers of the tiles that a box touches, in order."""
-        rows = range(box.upper // self.tile_height, -(-box.lower // self.tile_height))
-        columns = range(box.left // self.tile_width, -(-box.right // self.tile_width))
-        return (row * self.columns + column for row in rows for column in columns)
 
 
 @dataclass(frozen=True)
@@ -281,13 +222,18 @@ def _read_header(reader: Reader) -> Front:
     width, height, k = reader.varint(), reader.varint(), reader.varint() + 1
     tile = (reader.varint(), reader.varint()) if kind & _TILED else (width, height)
     length = reader.varint()
-    if length > 4 * k:
-        raise FormatError("codebook-length", f"{length} bytes are too long for a codebook of {k} entries")
+    check_codebook_length(length, k)
     codebook = reader.read(length)
     reader.check_crc("the header")
     grid = Grid(width, height, *tile)
     _check_grid(grid, tiled=bool(kind & _TILED))
     return Front(grid, k, kind & 0x0F, kind >> 4 & 0x07, codebook)
+
+
+def check_codebook_length(length: int, k: int) -> None:
+    """Raise where a codebook is longer than its entries can be."""
+    if length > 4 * k:
+        raise FormatError("codebook-length", f"{length} bytes are too long for a codebook of {k} entries")
 
 
 def _check_grid(grid: Grid, tiled: bool) -> None:
@@ -378,10 +324,16 @@ def tile_range(front: Front, number: int) -> tuple[int, int | None]:
     return start, start + front.tile_lengths[number] if front.tile_lengths else None
 
 
-def _read_chunk_of_tile(reader: Reader, name: str) -> tuple[int, bytes]:
+def read_chunk(reader: Reader, name: str) -> tuple[int, bytes]:
+    """Read a whole chunk of any tag; return tag and payload."""
     reader.begin_crc()
-    coding, payload = reader.byte(), reader.read(reader.varint())
+    tag, payload = reader.byte(), reader.read(reader.varint())
     reader.check_crc(name)
+    return tag, payload
+
+
+def _read_chunk_of_tile(reader: Reader, name: str) -> tuple[int, bytes]:
+    coding, payload = read_chunk(reader, name)
     if coding >= FIRST_TAG:
         raise FormatError("chunk-order", f"{name} is a chunk {chr(coding)!r}")
     return coding, payload

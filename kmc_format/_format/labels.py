@@ -18,6 +18,10 @@ from .threads import map_in_threads
 
 # The number of a label coding in a file; those of the others are `_core.DRAWN` and `_core.PHOTOGRAPHIC`.
 LABELS_PACKED = 0
+# What a tile has in their place that goes on from the frame before.
+LABELS_FOLLOWING = 3
+# The options of drawn labels that another frame can go on from.
+LEARNING = _core.DRAWN_FRAMES | _core.DRAWN_MATCHES
 MAX_EFFORT = 2
 Coding = tuple[int, int]  # a label coding and its options
 # Which codings, with which options, are tried at an effort; the shortest result is taken.
@@ -213,17 +217,46 @@ def _trials(numbers: Array, order: Order, codings: list[Coding], room: int, thre
     return map_in_threads(attempt, codings, threads) if together else [attempt(one) for one in codings]
 
 
-def _decode_modelled(tile: Tile, order: Order) -> Array:
-    k = len(order.labels)
-    if not tile.payload or tile.payload[0] >= _core.OPTIONS[tile.coding]:
+def learns(tile: Tile) -> bool:
+    """Tell whether a tile is of those that another frame can go on from."""
+    return tile.coding == _core.DRAWN and bool(tile.payload) and bool(tile.payload[0] & _core.DRAWN_FRAMES)
+
+
+def options_of(tile: Tile) -> int:
+    """Return the options of modelled labels, if there are such."""
+    options = tile.payload[0] if tile.payload else 255
+    if options & LEARNING == LEARNING and options < 2 * _core.DRAWN_STILL:
+        known = tile.coding in (_core.DRAWN, LABELS_FOLLOWING)
+    else:
+        known = tile.coding != LABELS_FOLLOWING and options < _core.OPTIONS[tile.coding]
+    if not known:
         raise UnsupportedError("labels-model", f"{tile.name}: a model of labels newer than this reader")
-    labels = np.empty(tile.box.shape, label_dtype(k))
+    return options
+
+
+def _decode_modelled(tile: Tile, order: Order) -> Array:
+    labels = np.empty(tile.box.shape, label_dtype(len(order.labels)))
+    options = options_of(tile)
+    if learns(tile):
+        height, width = tile.box.shape
+        decode_learning(tile, _core.open_frames(width, height, order.colours, options), labels, order)
+    else:
+        data, names = memoryview(tile.payload)[1:], order.labels
+        _check(tile, _core.decode_labels(data, labels, names, order.colours, tile.coding, options), order)
+    return labels
+
+
+def decode_learning(tile: Tile, frames: object, labels: Array, order: Order) -> None:
+    """Decode labels of the next frame into those of the frame before."""
     data = memoryview(tile.payload)[1:]
-    broken = _core.decode_labels(data, labels, order.labels, order.colours, tile.coding, tile.payload[0])
+    _check(tile, _core.decode_frame(frames, data, labels, order.labels, tile.payload[0]), order)
+
+
+def _check(tile: Tile, broken: str, order: Order) -> None:
+    """Raise for the rule that the compiled core says is broken, if any."""
     if broken == "label":
-        raise FormatError("label", f"{tile.name}: a label is not below k = {k}")
+        raise FormatError("label", f"{tile.name}: a label is not below k = {len(order.labels)}")
     if broken:
         raise FormatError(
             "labels-length", f"{tile.name}: {len(tile.payload)} bytes are not what its labels take"
         )
-    return labels

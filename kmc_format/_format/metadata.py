@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from io import BytesIO
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from ..errors import FormatError, LimitError, TruncatedError
 from . import container
@@ -94,6 +94,25 @@ def check_transparency(transparency: object) -> int | bytes:
     raise ValueError(f"transparency must be an int from 0 to 255 or at most 256 bytes, not {transparency!r}")
 
 
+class Timing(NamedTuple):
+    """How long frames are shown."""
+
+    loop: int  # how many times all of them are, 0 for ever
+    duration: int  # in ms, of the first
+
+
+def parse_timing(payload: bytes) -> Timing:
+    """Return what the chunk says that announces frames."""
+    reader = Reader(BytesIO(payload))
+    try:
+        timing = Timing(reader.varint(), reader.varint())
+    except TruncatedError:
+        raise FormatError("frame-timing", "chunk 'a' lacks a number") from None
+    if reader.offset < len(payload):
+        raise FormatError("frame-timing", f"chunk 'a' has {len(payload)} bytes, more than its numbers take")
+    return timing
+
+
 def parse_metadata(chunks: dict[int, bytes], mode: str) -> Metadata:
     metadata = Metadata()
     for name, tag in BYTES.items():
@@ -105,6 +124,8 @@ def parse_metadata(chunks: dict[int, bytes], mode: str) -> Metadata:
         metadata["transparency"] = _parse_transparency(chunks[container.TRANSPARENCY], mode)
     if container.RDO in chunks:
         metadata["rdo"] = _parse_rdo(chunks[container.RDO])
+    if container.ANIMATION in chunks:
+        parse_timing(chunks[container.ANIMATION])  # for it to be checked; a `FrameReader` has it
     return metadata
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from .container import Grid
+from .grid import Grid
 from .indexed import as_int
 
 _Item = TypeVar("_Item")

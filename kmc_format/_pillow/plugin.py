@@ -7,19 +7,27 @@ Wrong save options are `ValueError` or `TypeError`, raised before anything is wr
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable
+from itertools import chain
+from os import PathLike, fsdecode
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageFile
 
 from .._format import codec, container
-from .._format.codebook import with_alpha
 from .._format.container import Reader
+from .._format.frame_reading import FrameReader
 from .._format.indexed import Array, Indexed
 from ..errors import KMCError
 
 if TYPE_CHECKING:
     from PIL import ImagePalette
+
+    from .._options.options import SaveOptions
+
+_Answer = TypeVar("_Answer")
 
 
 def accept(prefix: bytes) -> bool | str:
@@ -35,22 +43,35 @@ class KMCImageFile(ImageFile.ImageFile):
 
     format = "KMC"
     format_description = "K-Means codebook image"
-    n_frames = 1
-    is_animated = False
 
-    _header: codec.Header | None = None  # on the class, as unpickled images have none
+    # On the class, as unpickled images have none.
+    _header: codec.Header | None = None
+    _frames: FrameReader | None = None
+    _frame = 0
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames; raises `OSError` where the file is cut off among them."""
+        return 1 if self._frames is None else self._asked(len)
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether there are several frames."""
+        return self._frames is not None
 
     @property
     def stored_codebook(self) -> Array | None:
         """The codebook in the file, shape (k, channels); None once the pixels are loaded, and may change."""
-        if self._header is None or not self.tile:
+        if self._header is None or not self.tile or self._frame:
             return None
-        return with_alpha(self._header.codebook, self._header.metadata.get("transparency"))
+        return codec.seen_codebook(self._header)
 
     def _open(self) -> None:
         assert self.fp is not None
         try:
             header = codec.read_header(Reader(self.fp))
+            if header.is_animated:
+                self._frames = FrameReader(self.fp, header)
         except KMCError as error:
             raise SyntaxError(str(error)) from error
         self._header = header
@@ -58,9 +79,43 @@ class KMCImageFile(ImageFile.ImageFile):
         self._mode = header.mode
         self.info.update(header.metadata)
         self.info["k"] = header.k
-        if header.mode == "P":
-            self.palette = _palette(header.codebook)
-        self.tile = [ImageFile._Tile("kmc", (0, 0, *header.size), header.front.start)]
+        self._take_palette(header.codebook)
+        if self._frames is not None:
+            self._close_exclusive_fp_after_loading = False
+            self.info["loop"], self.info["duration"] = self._frames.timing
+        self._expect_pixels()
+
+    def tell(self) -> int:
+        """Return the number of the frame that is shown, from 0."""
+        return self._frame
+
+    def seek(self, frame: int) -> None:
+        """Show another frame; raise `EOFError` if there is none of that number.
+
+        It is decoded when its pixels are needed: at most 15 others before it, and after the one before it
+        none.
+        """
+        if frame == self._frame:
+            return
+        if self._frames is None or not self._asked(lambda frames: frames.has(frame)):
+            raise EOFError(f"there is no frame {frame} in this KMC file")
+        self.info["duration"] = self._asked(lambda frames: frames.duration(frame))
+        self._frame = frame
+        self._expect_pixels()
+
+    def _expect_pixels(self) -> None:
+        """Have the pixels read when they are needed."""
+        assert self._header is not None
+        self.tile = [ImageFile._Tile("kmc", (0, 0, *self._header.size), self._header.front.start)]
+
+    def _asked(self, question: Callable[[FrameReader], _Answer]) -> _Answer:
+        """Ask the file about its frames; raise `OSError` where it is damaged or cut off."""
+        assert self._frames is not None
+        self._frames.tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
+        try:
+            return question(self._frames)
+        except KMCError as error:
+            raise OSError(str(error)) from error
 
     def draft(
         self, mode: str | None, size: tuple[int, int] | None
@@ -97,52 +152,87 @@ class KMCImageFile(ImageFile.ImageFile):
             return None
         if mode == "P" and not _fits_palette(self._header.codebook):
             return None
-        codebook = self._header.codebook
+        self._mode = mode
+        self._take_palette(self._header.codebook)
+        return mode, (0, 0, *self.size)
+
+    def _take_palette(self, codebook: Array) -> None:
+        """Have a codebook as the palette in mode P, and none in others."""
+        assert self._header is not None
         if self._header.mode in ("LA", "RGBA"):
             # As PNG has it: alpha in the palette itself is lost when an image is pickled or copied deeply.
             self.info.pop("transparency", None)
-            if mode == "P":
+            if self.mode == "P":
                 self.info["transparency"] = codebook[:, -1].tobytes()
                 codebook = codebook[:, :-1]
-        self._mode = mode
-        self.palette = _palette(codebook) if mode == "P" else None
-        return mode, (0, 0, *self.size)
+        self.palette = _palette(codebook) if self.mode == "P" else None
 
     def load(self) -> Any:
         """Read the labels and look up their colours; raise `OSError` where they are damaged."""
         if self.tile:
-            header, fp = self._begin_reading()
-            try:
-                indexed = codec.decode(
-                    Reader(fp, header.front.start), header, tolerant=ImageFile.LOAD_TRUNCATED_IMAGES
-                )
-            except KMCError as error:
-                raise OSError(str(error)) from error
+            indexed = self._read()
+            if self.palette:
+                self.palette.dirty = 1
             image = _expand(indexed, self.mode)
             self.im = image.im
             self.readonly = image.readonly
             self.tile = []
-            if self.palette:
-                self.palette.dirty = 1
-            if self._exclusive_fp:
-                fp.close()
-            self.fp = None
         return super().load()
+
+    def _read(self) -> Indexed:
+        """Read the codebook and the labels of the frame that is shown."""
+        header, fp = self._begin_reading()
+        tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
+        if self._frames is not None and (self._frame or not tolerant):
+            indexed = self._asked(lambda frames: frames.read(self._frame))
+            self._take_codebook(indexed.k, self._frames.codebook)
+            return indexed
+        try:
+            indexed = codec.decode(Reader(fp, header.front.start), header, tolerant=tolerant)
+        except KMCError as error:
+            raise OSError(str(error)) from error
+        if self._frames is not None:
+            self._take_codebook(header.k, header.codebook)
+            return indexed
+        if self._exclusive_fp:
+            fp.close()
+        self.fp = None
+        return indexed
+
+    def _take_codebook(self, k: int, codebook: Array) -> None:
+        """Show the codebook of a frame, which may be another than that of the frame before."""
+        if self.mode == "P" and not _fits_palette(codebook):
+            raise OSError(f"frame {self._frame} has {k} colours, more than a palette holds")
+        self.info["k"] = k
+        self._take_palette(codebook)
 
     def verify(self) -> None:
         """Check every CRC without decoding; raise `OSError` where the file is damaged.
 
         Once the pixels are loaded they have been checked, and there is nothing to do.
         """
-        if self._header is not None and not self.tile:
+        if self._header is not None and not self.tile and self._frames is None:
             return
         header, fp = self._begin_reading()
         try:
             codec.verify(Reader(fp, header.front.start), header)
+            if self._frames is not None:
+                self._asked(FrameReader.verify)
         except KMCError as error:
             raise OSError(str(error)) from error
         finally:
             super().verify()  # which closes the file, if it is ours
+
+    def save(self, fp: Any, *given: Any, **params: Any) -> None:
+        """Save the image; over the file that it is read from, with all frames if they are asked for."""
+        if self._frames is not None and isinstance(fp, (str, bytes, PathLike)) and self._is_at(fp):
+            self._frames.hold()
+        super().save(fp, *given, **params)
+
+    def _is_at(self, path: str | bytes | PathLike[Any]) -> bool:
+        """Tell whether a path is that of the file that the image is read from."""
+        target = Path(fsdecode(path))
+        return bool(self.filename) and target.exists() and target.samefile(fsdecode(self.filename))
 
     def _getexif(self) -> dict[int, Any] | None:
         """Return EXIF as a dictionary, as JPEG, PNG and WebP have it for programs of old."""
@@ -174,6 +264,11 @@ def _palette(codebook: Array) -> ImagePalette.ImagePalette:
 
 def _expand(indexed: Indexed, mode: str) -> Image.Image:
     """Make a Pillow image; up to k = 256 by look-ups that are faster than NumPy's."""
+    if mode in ("RGB", "RGBA") and indexed.k > 256:
+        words = np.zeros((indexed.k, 4), np.uint8)
+        words[:, : len(mode)] = indexed.codebook
+        pixels = words.view(np.uint32)[:, 0].take(indexed.labels)  # of four bytes, as Pillow keeps them
+        return Image.frombytes(mode, indexed.size, pixels, "raw", "RGBX" if mode == "RGB" else mode)
     if mode == "1" or not _fits_palette(indexed.codebook):
         pixels = indexed.expand()
         return Image.fromarray(pixels.astype("<u2", copy=False) if pixels.dtype == np.uint16 else pixels)
@@ -193,27 +288,38 @@ def save(im: Image.Image, fp: IO[bytes]) -> None:
 
     Of an animation the frame that is shown is saved, as by Pillow's PNG without ``save_all``.
     """
-    from .._options.options import SaveOptions
     from .._pixels import convert
-    from . import saving  # which, with K-Means, are not for those who only read
+    from . import saving  # which, with K-Means, is not for those who only read
+
+    options = _options_of(im)
+    if "transparency" in im.encoderinfo:
+        im = convert.with_transparency(im, im.encoderinfo["transparency"])
+    fp.write(saving.encode_image(im, options))
+
+
+def _options_of(im: Image.Image) -> SaveOptions:
+    from .._options.options import SaveOptions
 
     given = im.encoderinfo
     if type(given.get("quality")) is int and given["quality"] == 0:  # which JPEG and WebP take
         given = {**given, "quality": 1}
-    options = SaveOptions.of(given)
-    if "transparency" in given:
-        im = convert.with_transparency(im, given["transparency"])
-    fp.write(saving.encode_image(im, options))
+    return SaveOptions.of(given)
 
 
 def save_all(im: Image.Image, fp: IO[bytes]) -> None:
-    """Save an image as `save` does, if it is all there is to save; raise `OSError` for several frames."""
-    pictures = [im, *(im.encoderinfo.get("append_images") or ())]
-    frames = sum(
-        max(getattr(picture, "n_frames", 1), 1) for picture in pictures
-    )  # 0 for a PSD without layers
-    if frames > 1:
-        raise OSError(
-            f"cannot write {frames} frames as KMC: it stores one picture, frames are not supported yet"
-        )
-    save(im, fp)
+    """Save an image and those to be appended as frames; one, or all equal, as `save` does.
+
+    Of the options, `duration` is in ms, one number or one for each frame, and `loop` is how often the frames
+    are shown, 0 for ever; by default both are what the images say.
+    """
+    from .._pixels.stepping import frame_count
+    from . import animation
+
+    given = im.encoderinfo
+    more = given.get("append_images")
+    if more is None and frame_count(im) == 1:
+        save(im, fp)
+        return
+    options = _options_of(im)
+    pictures = chain([im], more or ())
+    animation.write(fp, pictures, options, duration=given.get("duration"), loop=given.get("loop"))

@@ -29,7 +29,7 @@ def encode(picture: Array | Image.Image | Indexed, options: SaveOptions) -> byte
     if isinstance(picture, Image.Image):
         return encode_image(picture, options)
     if isinstance(picture, Indexed):
-        _refuse_pixel_options(picture, options)
+        refuse_pixel_options(picture, options)
         return _encode(picture, options, options.layout(picture.size), {})
     pixels = array_of(picture)
     kind_of(pixels.shape, pixels.dtype)
@@ -42,17 +42,30 @@ def encode_image(im: Image.Image, options: SaveOptions) -> bytes:
     """Code a Pillow image as the bytes of a KMC file."""
     check_size(im)
     layout = options.layout(im.size)  # fails before clustering, which takes long
-    if "icc_profile" in im.info and im.mode not in _OTHER_PROFILES:
-        options = options.filled({"icc_profile": im.info["icc_profile"]})
+    options = with_profile(im, options)
     indexed, found = index_image(im, options)
     return _encode(indexed, options, layout, found)
+
+
+def with_profile(im: Image.Image, options: SaveOptions) -> SaveOptions:
+    """Return options with the colour profile of an image, unless they say another."""
+    if "icc_profile" in im.info and im.mode not in _OTHER_PROFILES:
+        return options.filled({"icc_profile": im.info["icc_profile"]})
+    return options
+
+
+def with_stored_k(im: Image.Image, options: SaveOptions) -> SaveOptions:
+    """Return options with the k of the KMC file that an image is from, if that is above the default."""
+    if options.codebook is None and options.k is None and not options.searching and (k := _stored_k(im)):
+        return replace(options, k=k)
+    return options
 
 
 def _encode(indexed: Indexed, options: SaveOptions, layout: codec.Layout, found: Metadata) -> bytes:
     return codec.encode(indexed, layout, cast(Metadata, {**options.metadata, **found}))
 
 
-def _refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
+def refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
     for name in options.for_pixels:
         raise TypeError(
             f"{name}={getattr(options, name)!r} is for pixels; an Indexed is stored as it is, k={picture.k}"
@@ -62,8 +75,7 @@ def _refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
 def index_image(im: Image.Image, options: SaveOptions) -> tuple[Indexed, Metadata]:
     """Turn an image into codebook and labels, and what else the file is to say of them."""
     check_size(im)
-    if options.codebook is None and options.k is None and not options.searching and (k := _stored_k(im)):
-        options = replace(options, k=k)
+    options = with_stored_k(im, options)
     transparency = im.info.get("transparency")
     im = in_stored_mode(im, transparency)
     if im.mode != "P":
@@ -108,26 +120,33 @@ def _weigh_palette(indexed: Indexed, own: Metadata, options: SaveOptions) -> tup
     """Choose other labels of a palette image, by error and bytes."""
     seen = with_alpha(indexed.codebook, own.get("transparency"))
     if options.k is None and looks_like_labels(indexed.labels, seen):
-        raise ValueError(
-            f"{next(iter(options.weighed))} is for colours; this palette image looks like labels: give k too"
-            " if some of them may change, or convert it to RGB"
-        )
-    indexed, rdo = rate.relabel(indexed, seen, options, _file_size(options, own))
+        raise labels_error(options)
+    indexed, rdo = rate.relabel(indexed, seen, options, file_size(options, own))
     return indexed, _with_rdo(own, rdo)
+
+
+def labels_error(options: SaveOptions) -> ValueError:
+    """Return what is said where an option would change the labels of a palette image."""
+    return ValueError(
+        f"{next(iter(options.weighed))} is for colours; this palette image looks like labels: give k too"
+        " if some of them may change, or convert it to RGB"
+    )
 
 
 def index_pixels(pixels: Array, options: SaveOptions, *, palette: bool = False) -> tuple[Indexed, Metadata]:
     """Turn pixels into codebook and labels, and what else the file is to say of them."""
     if not options.weighed:
         return kmeans.quantize(pixels, options, palette=palette), {}
-    indexed, rdo = rate.quantize(pixels, options, _file_size(options, {}), palette=palette)
-    if indexed.mode == "L" and options.k is None and options.codebook is None:
-        _warn_of_labels(pixels, indexed, next(iter(options.weighed)))
+    indexed, rdo = rate.quantize(pixels, options, file_size(options, {}), palette=palette)
+    warn_of_labels(pixels, indexed, options)
     return indexed, _with_rdo({}, rdo)
 
 
-def _warn_of_labels(pixels: Array, indexed: Indexed, name: str) -> None:
+def warn_of_labels(pixels: Array, indexed: Indexed, options: SaveOptions) -> None:
     """Warn where what looks like labels was changed by an option, since nobody gave a number of colours."""
+    if indexed.mode != "L" or options.k is not None or options.codebook is not None:
+        return
+    name = next(iter(options.weighed))
     levels = pixels.reshape(pixels.shape[:2])
     changed = float(np.mean(levels != indexed.expand()))
     if changed and looks_like_labels(levels):
@@ -138,7 +157,7 @@ def _warn_of_labels(pixels: Array, indexed: Indexed, name: str) -> None:
         )
 
 
-def _file_size(options: SaveOptions, own: Metadata) -> Size:
+def file_size(options: SaveOptions, own: Metadata) -> Size:
     """Return a function that tells how long the file of a picture would be."""
     return lambda picture, rdo: len(
         _encode(picture, options, options.layout(picture.size), _with_rdo(own, rdo))

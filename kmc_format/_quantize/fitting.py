@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from .. import _core
-from .._format.container import Box
+from .._format.grid import Box
 from .._format.indexed import Array, Indexed
 from .._format.labels import coding_order
 from .._format.threads import map_tiles

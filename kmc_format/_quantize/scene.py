@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._format.container import Grid
+from .._format.grid import Grid
 from .._format.indexed import Array
 from .._options.options import SaveOptions
 from .._pixels import colours

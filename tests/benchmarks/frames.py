@@ -1,10 +1,12 @@
-"""Animations, real ones and ones drawn here: what their frames take as labels, as GIF, WebP and APNG.
+"""Animations, real ones and ones drawn here: bytes and time as KMC, and as GIF, WebP and APNG.
 
     python tests/benchmarks/frames.py [--cache FILE] [NAME ...]
 
-Of KMC it counts codebook and labels, not yet a file: the frames of one tile, each coded with the one before
-as reference, by the better of two options. Decoding is timed without making colours of labels. The peers
-take half an hour; with a cache what they gave is kept. Needs gifsicle, pyoxipng and the shared images.
+All are exact. WebP is lossless, method 6, and as small as Pillow makes it; APNG is Pillow's through oxipng;
+GIF is gifsicle's -O3, where there are at most 256 colours. Masks are compared with a KMC file for each.
+Reading is of all frames in order, by Pillow. The other formats take half an hour; with a cache what they gave
+is kept.
+Needs gifsicle, pyoxipng and the shared images.
 """
 
 from __future__ import annotations
@@ -12,18 +14,20 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import oxipng
+from common import QUICK, some, versions
 from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 import kmc_format
-from kmc_format import _core, codec
 
 SHARED = Path(__file__).parents[3] / "shared" / "images"
 ROOT = Path(__file__).parents[2]
@@ -35,7 +39,7 @@ _TOKENS = {"def": "#c678dd", "return": "#c678dd", "import": "#61afef", "from": "
 
 def terminal(count: int = 150) -> Frames:
     """A terminal that scrolls by up to three lines a frame, with a title bar that stays."""
-    lines = (ROOT / "kmc_format" / "codec.py").read_text("utf8").splitlines()
+    lines = (ROOT / "kmc_format" / "_format" / "codec.py").read_text("utf8").splitlines()
     font, size, high = ImageFont.load_default(13), (640, 384), 16
     rng, frames, top = np.random.default_rng(0), [], 0
     for number in range(count):
@@ -140,7 +144,12 @@ def masks(count: int = 100) -> list[np.ndarray]:
 
 def real(name: str) -> Frames:
     with Image.open(SHARED / "animations" / f"{name}.gif") as image:
-        return [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+        return pixels_alone(image)
+
+
+def pixels_alone(image: Image.Image) -> Frames:
+    """Return the frames of an image as they look, without what else it says."""
+    return [Image.fromarray(np.asarray(frame.convert("RGB"))) for frame in ImageSequence.Iterator(image)]
 
 
 def of_gifsicle() -> Frames:
@@ -148,7 +157,7 @@ def of_gifsicle() -> Frames:
     source = SHARED / "animations" / "iss634.gif"
     run = subprocess.run(["gifsicle", "-O3", "--colors", "256", source], capture_output=True, check=True)
     with Image.open(io.BytesIO(run.stdout)) as image:
-        return [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+        return pixels_alone(image)
 
 
 SETS: dict[str, Callable[[], Frames]] = {
@@ -187,85 +196,124 @@ def separate(frames: Frames) -> bytes:
     return b"".join(kmc_format.encode(np.asarray(frame)) for frame in frames)
 
 
-def in_palette(planes: np.ndarray, colours: np.ndarray) -> Frames:
-    """The same frames in mode P, as GIF and PNG want them, where there are at most 256 colours."""
-    frames = [Image.fromarray(plane.astype(np.uint8)) for plane in planes]
-    for frame in frames:
-        frame.putpalette(colours.tobytes())
-    return frames
-
-
-def peers(name: str, frames: Frames, planes: np.ndarray, colours: np.ndarray) -> dict[str, list[float]]:
-    """Bytes, and seconds to code and decode, of each peer's file."""
-    if name == "masks":
-        return {"100 files": [len(separate(frames)), 0, 0]}
-    few = in_palette(planes, colours) if len(colours) <= 256 else None
-    ways = {"WebP": (webp, frames), "APNG": (apng, few or frames)} | ({"GIF": (gif, few)} if few else {})
-    found = {}
-    for way, (write, given) in ways.items():
-        start = time.process_time()
-        file = write(given)
-        middle = time.process_time()
-        with Image.open(io.BytesIO(file)) as image:
-            for frame in ImageSequence.Iterator(image):
-                frame.load()
-        found[way] = [len(file), middle - start, time.process_time() - middle]
-    return found
-
-
-def label_planes(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
-    """The labels of all frames, in the order in which they are coded, and the codebook they share."""
+def in_palette(frames: Frames) -> Frames:
+    """The same frames in mode P, as GIF and PNG want them, or as they are if they have over 256 colours."""
     pixels = np.stack([np.asarray(frame) for frame in frames])
-    channels = pixels.reshape(*pixels.shape[:3], -1).astype(np.uint32)
-    values = sum(channels[..., c] << 8 * c for c in range(channels.shape[3]))
+    if pixels.ndim < 4:
+        return frames
+    values = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     found, labels = np.unique(values, return_inverse=True)
-    codebook = (found[:, None] >> 8 * np.arange(channels.shape[3]) & 255).astype(np.uint8)
-    order = codec.coding_order(codebook)
-    return order.numbers.take(labels).reshape(pixels.shape[:3]), codebook[order.labels]
+    if len(found) > 256:
+        return frames
+    palette = (found[:, None] >> np.array([16, 8, 0]) & 255).astype(np.uint8).tobytes()
+    planes = [Image.fromarray(plane) for plane in labels.reshape(values.shape).astype(np.uint8)]
+    for plane in planes:
+        plane.putpalette(palette)
+    return planes
 
 
-def code(planes: np.ndarray, codebook: np.ndarray, options: int) -> list[float]:
-    """Bytes, and seconds to code and decode."""
-    order = codec.coding_order(codebook)
-    height, width = planes.shape[1:]
+class File(NamedTuple):
+    """What became of frames in a format."""
+
+    size: int
+    writing: float  # in s
+    reading: float  # all frames in order, in s
+
+
+def timed(write: Callable[[Frames], bytes], frames: Frames) -> File:
     start = time.process_time()
-    frames = _core.open_frames(width, height, order.colours, options)
-    coded = [_core.encode_frame(frames, plane, options, 2**30) or b"" for plane in planes]
+    data = write(frames)
     middle = time.process_time()
-    labels = np.empty((height, width), np.uint8 if len(codebook) <= 256 else np.uint16)
-    frames = _core.open_frames(width, height, order.colours, options)
-    for one in coded:
-        assert not _core.decode_frame(frames, one, labels, order.labels, options)
-    end = time.process_time()
-    return [len(codec._encode_codebook(codebook)[1]) + sum(map(len, coded)), middle - start, end - middle]
+    read_all(data)
+    return File(len(data), middle - start, time.process_time() - middle)
+
+
+def read_all(data: bytes) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        for frame in ImageSequence.Iterator(image):
+            frame.load()
+
+
+def peers(name: str, frames: Frames) -> dict[str, File]:
+    if name == "masks":
+        return {"100 files": File(len(separate(frames)), math.nan, math.nan)}
+    few = in_palette(frames)
+    found = {"WebP": timed(webp, frames), "APNG": timed(apng, few)}
+    return found | ({"GIF": timed(gif, few)} if few[0].mode == "P" else {})
+
+
+def kmc(frames: Frames, effort: int) -> tuple[File, bytes]:
+    """Save frames exactly, and look whether they are; the best time of three to read them."""
+    file = io.BytesIO()
+    start = time.process_time()
+    how = {"duration": 40, "k": 65_536, "effort": effort}
+    frames[0].save(file, "KMC", save_all=True, append_images=frames[1:], **how)
+    writing = time.process_time() - start
+    data = file.getvalue()
+    with Image.open(io.BytesIO(data)) as image:
+        for frame, shown in zip(frames, ImageSequence.Iterator(image), strict=True):
+            assert np.array_equal(np.asarray(frame), np.asarray(shown))
+    readings = []
+    for _ in range(3):
+        start = time.process_time()
+        read_all(data)
+        readings.append(time.process_time() - start)
+    return File(len(data), writing, min(readings)), data
+
+
+def worst_seek(data: bytes) -> float:
+    """Return how many times as long as the first frame any frame takes in a file just opened."""
+    times = []
+    with Image.open(io.BytesIO(data)) as image:
+        count = image.n_frames
+    for number in range(count):
+        with Image.open(io.BytesIO(data)) as image:
+            start = time.process_time()
+            image.seek(number)
+            image.load()
+            times.append(time.process_time() - start)
+    return max(times) / max(times[0], 1e-9)
 
 
 def measure(name: str, cache: dict[str, dict[str, list[float]]]) -> None:
-    frames = SETS[name]()
-    planes, codebook = label_planes(frames)
+    frames = some_frames(SETS[name]())
     if name not in cache:
-        cache[name] = peers(name, frames, planes, codebook)
-    best = min(size for size, _, _ in cache[name].values())
-    print(f"{name}: {len(frames)} frames, {len(codebook)} colours")
-    for way, (size, writing, reading) in cache[name].items():
-        print(f"  {way:10} {size:9.0f} bytes, coded in {writing:7.2f} s, decoded in {reading:6.3f} s")
-    for effort, kind in ((1, 0), (2, _core.DRAWN_RICH)):
-        ways = [kind | more | _core.DRAWN_FRAMES | _core.DRAWN_MATCHES for more in (0, _core.DRAWN_STILL)]
-        size, writing, reading = min(code(planes, codebook, way) for way in ways)
-        print(f"  KMC {effort:<6} {size:9.0f} bytes, coded in {writing:7.2f} s, decoded in {reading:6.3f} s,")
-        print(f"             {size / best:.3f} of the best peer's")
+        cache[name] = {way: list(file) for way, file in peers(name, frames).items()}
+    others = {way: File(*file) for way, file in cache[name].items()}
+    best = min(others, key=lambda way: others[way].size)
+    (lean, data), (rich, _) = (kmc(frames, effort) for effort in (1, 2))
+    ratios = [f"{file.size / others[best].size:.3f}" for file in (lean, rich)]
+    webp_file = others.get("WebP", File(0, math.nan, math.nan))
+    print(
+        f"| {name} | {len(frames)} | {best} | {others[best].size:,} | {lean.size:,} | {' | '.join(ratios)} "
+        f"| {webp_file.writing / lean.writing:.0f} | {lean.reading / webp_file.reading:.1f} "
+        f"| {worst_seek(data):.0f} |",
+        flush=True,
+    )
+
+
+def some_frames(frames: Frames) -> Frames:
+    return frames[: 4 if QUICK else None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SETS))
-    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--cache", type=Path, help="a file in which what other formats make is found again")
     arguments = parser.parse_args()
     cache = json.loads(arguments.cache.read_text()) if arguments.cache and arguments.cache.exists() else {}
-    for name in arguments.names or SETS:
+    print("Bytes of KMC are over those of the best of WebP, APNG and GIF. To write, WebP takes so many times")
+    print(
+        "as long as KMC; to read all frames, KMC so many times as long as WebP. `seek` is the longest way to"
+    )
+    print("any frame over that to the first, in a file just opened.\n")
+    print("| animation | frames | best | bytes | KMC | effort 1 | effort 2 | writes | reads | seek |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name in arguments.names or some(SETS):
         measure(name, cache)
         if arguments.cache:
             arguments.cache.write_text(json.dumps(cache))
+    print(f"\n{versions('pyoxipng')}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ gave before is kept if it came from the same version, machine and Python. With a
 other formats' files are not found again. `--quick` runs a little of each to see that all of it runs; what
 comes of it means nothing, and is printed instead of written.
 
-Needs `pip install '.[benchmark,dask,explore]'`, the shared images, and pngquant; a benchmark that fails is
-named in the end, and its part says how.
+Needs `pip install '.[benchmark,dask,explore]'`, the shared images, pngquant and gifsicle; a benchmark that
+fails is named in the end, and its part says how.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ BENCHMARKS = (
     "against_png",
     "label_size",
     "label_speed",
+    "frames",
     "masks_loader",
     "load_speed",
     "codebooks",

@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 CORE = HERE.parents[1] / "kmc_format" / "_core"
 GOLDEN = HERE.parent / "golden" / "v1"
 
-BINDINGS = {"bind_labels", "bind_mapping", "binding", "module"}
+BINDINGS = {"bind_frames", "bind_labels", "bind_mapping", "binding", "module"}
 SOURCES = sorted(path for path in CORE.glob("*.c") if path.stem not in BINDINGS)
 DECODER = [
     path for path in SOURCES if path.stem.startswith(("codebook", "drawn", "labels", "machine", "photo"))

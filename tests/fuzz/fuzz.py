@@ -3,7 +3,8 @@
     python -I tests/fuzz/fuzz.py decode --count 100000 --seed 1
 
 ``decode`` reads damaged and forged files, ``roundtrip`` codes made-up pictures, ``chunks`` hands files
-over piece by piece. An input depends on target, seed and number alone, so ``--only 123`` makes it again.
+over piece by piece; files of several frames are among them all. An input depends on target, seed and
+number alone, so ``--only 123`` makes it again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import faulthandler
 import functools
+import gc
 import io
 import mmap
 import os
@@ -36,15 +38,19 @@ import kmc_format
 from kmc_format import Indexed, KMCError
 from kmc_format._format import codec, container, threads
 from kmc_format._format.codebook import with_alpha
-from kmc_format._format.container import Box, Reader, pack_chunk, pack_varint
+from kmc_format._format.container import Reader, pack_chunk, pack_varint
+from kmc_format._format.frame_reading import FrameReader
+from kmc_format._format.frame_writing import FrameWriter
+from kmc_format._format.grid import Box
 from kmc_format._format.indexed import KINDS, Kind
 from kmc_format._format.labels import MAX_EFFORT
 from kmc_format._options.options import SaveOptions
 
 TESTS = Path(__file__).resolve().parent.parent
 MAX_PIXELS = 2**15  # twice as many are refused: files may promise what takes long to read
-MAX_GROWTH = 64 * 2**20
+MAX_GROWTH = 128 * 2**20  # what tiles of frames have learnt takes up to 25 MB each, while they are read
 MOST_FINDS = 50  # after so many it stops
+MOST_FRAMES = 24  # are looked at, as files may promise any number
 LARGE = 5000  # pixels of a picture whose file is taken seldom
 EDGES = (1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 64, 90, 255, 256, 257, 300)
 MANY = (1024, 1025, 4095, 4096, 4097, 8192)
@@ -81,7 +87,7 @@ def attempt(function: Callable[[], Any], *errors: type[Exception]) -> tuple[Any,
     try:
         return function(), None
     except errors as error:
-        return None, error
+        return None, error.with_traceback(None)  # which would keep what was read until cycles are collected
 
 
 # --- Pictures -----------------------------------------------------------------------------------
@@ -135,6 +141,31 @@ def make_picture(rng: random.Random, kind: Kind, side: int = 40, large: bool = T
     return Indexed(make_codebook(rng, kind, k), make_labels(rng, k, width, height), kind.mode)
 
 
+def make_film(rng: random.Random) -> tuple[list[Indexed], list[int]]:
+    """Frames that are still, change in parts, scroll or are new, or have another codebook; and durations."""
+    picture = make_picture(rng, rng.choice(KINDS), 24)
+    pictures = [picture]
+    for _ in range(rng.choice([1, 3, 8, 20])):
+        labels, form = pictures[-1].labels.copy(), rng.randrange(7)
+        height, width = labels.shape
+        top, left = rng.randrange(height), rng.randrange(width)
+        if form == 1:
+            labels[top : top + 5, left : left + 7] = rng.randrange(pictures[-1].k)
+        elif form == 2:
+            labels = np.roll(labels, (rng.randint(-5, 5), rng.randint(-5, 5)), (0, 1))
+        elif form == 3:
+            labels = make_labels(rng, pictures[-1].k, width, height)
+        elif form == 4:
+            labels = rng.choice(pictures[-3:]).labels.astype(np.int64) % pictures[-1].k
+        codebook = pictures[-1].codebook
+        if form == 5 and rng.random() < 0.3:
+            codebook = make_codebook(rng, picture.kind, min(rng.choice(EDGES), picture.kind.max_k))
+            labels = labels.astype(np.int64) % len(codebook)
+        pictures.append(Indexed(codebook, labels, picture.mode))
+    shown = rng.choice([0, 40])
+    return pictures, [rng.choice([shown, shown, rng.randrange(2**32)]) for _ in pictures]
+
+
 def make_metadata(rng: random.Random, picture: Indexed) -> Any:
     metadata: dict[str, Any] = {}
     for name in ("icc_profile", "exif", "xmp"):
@@ -159,6 +190,15 @@ def coded(picture: Indexed, metadata: Any = None, **options: Any) -> bytes:
     return codec.encode(picture, SaveOptions.of(options).layout(picture.size), metadata)
 
 
+def coded_film(pictures: list[Indexed], times: list[int], metadata: Any = None, **options: Any) -> bytes:
+    file = io.BytesIO()
+    writer = FrameWriter(file, SaveOptions.of(options).layout(pictures[0].size), metadata or {}, 3)
+    for picture, duration in zip(pictures, times, strict=True):
+        writer.add(picture, duration)
+    writer.close()
+    return file.getvalue()
+
+
 @functools.cache
 def corpus() -> tuple[list[bytes], list[bytes]]:
     """Files to start from: small ones and large ones."""
@@ -171,6 +211,7 @@ def corpus() -> tuple[list[bytes], list[bytes]]:
                 picture = make_picture(rng, kind, 24, large=False)
                 metadata = make_metadata(rng, picture) if tile else {}
                 files.append(coded(picture, metadata, effort=effort, tile=tile))
+                files.append(coded_film(*make_film(rng), effort=effort, tile=tile and 13))
     small: list[bytes] = []
     large: list[bytes] = []
     for data in files:
@@ -189,6 +230,35 @@ def pick(rng: random.Random) -> bytes:
 @functools.lru_cache(512)
 def picture_of(data: bytes) -> Indexed | None:
     return attempt(lambda: kmc_format.decode(data), KMCError, Bomb)[0]
+
+
+def reader_of(data: bytes, file: Any = None) -> FrameReader | None:
+    """Return what reads the frames of a file, if it has several."""
+    header = kmc_format.read_header(data)
+    return FrameReader(file or io.BytesIO(data), header) if header.is_animated else None
+
+
+def read_frames(reader: FrameReader) -> tuple[list[Indexed], KMCError | None]:
+    """Return the frames of a file up to the first that is broken, and what is wrong with that."""
+    frames: list[Indexed] = []
+    while len(frames) < MOST_FRAMES:
+        there, error = attempt(lambda: reader.has(len(frames)), KMCError)
+        if error or not there:
+            return frames, error
+        frame, error = attempt(lambda: reader.read(len(frames)), KMCError)
+        if error:
+            return frames, error
+        frames.append(frame)
+    return frames, None
+
+
+@functools.lru_cache(512)
+def frames_of(data: bytes) -> list[Indexed]:
+    """Return the picture of a file, and the frames after it that can be read."""
+    if not picture_of(data):
+        return []
+    reader = reader_of(data)
+    return [picture_of(data)] if reader is None else read_frames(reader)[0]
 
 
 # --- Mutants ------------------------------------------------------------------------------------
@@ -226,6 +296,7 @@ class Parts:
     codebook: bytes
     chunks: list[tuple[int, bytes]]
     tiles: list[tuple[int, bytes]]
+    frames: list[tuple[int, bytes]]  # their index among them
 
 
 def take_apart(data: bytes) -> Parts:
@@ -240,10 +311,11 @@ def take_apart(data: bytes) -> Parts:
         tag = reader.byte()
         chunks.append((tag, reader.read(reader.varint())))
         reader.read(4)
+    firsts = [n for n, (tag, _) in enumerate(chunks) if tag in (container.FRAME, container.FRAME_INDEX)]
+    chunks, frames = chunks[: (firsts or [len(chunks)])[0]], chunks[(firsts or [len(chunks)])[0] :]
     front = [chunk for chunk in chunks if chunk[0] >= container.FIRST_TAG and chunk[0] != container.INDEX]
-    return Parts(
-        start, numbers, codebook, front, [chunk for chunk in chunks if chunk[0] < container.FIRST_TAG]
-    )
+    tiles = [chunk for chunk in chunks if chunk[0] < container.FIRST_TAG]
+    return Parts(start, numbers, codebook, front, tiles, frames)
 
 
 def put_together(parts: Parts, indexed: bool) -> bytes:
@@ -251,7 +323,8 @@ def put_together(parts: Parts, indexed: bool) -> bytes:
     header = container.SIGNATURE + body + container._crc(body)
     tiles = [pack_chunk(*tile) for tile in parts.tiles]
     index = [container.pack_index(map(len, tiles))] if indexed else []
-    return b"".join([header, *(pack_chunk(*chunk) for chunk in parts.chunks), *index, *tiles])
+    chunks, frames = ([pack_chunk(*chunk) for chunk in some] for some in (parts.chunks, parts.frames))
+    return b"".join([header, *chunks, *index, *tiles, *frames])
 
 
 def resealed(data: bytes) -> bytes:
@@ -282,6 +355,9 @@ def forge(rng: random.Random, data: bytes) -> bytes:
     indexed = len(parts.tiles) > 1
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         form = rng.choice(["number", "kind", "codebook", "chunk", "tile", "tile", "tiles"])
+        if parts.frames and rng.random() < 0.7:
+            parts.frames = forged_frames(rng, parts.frames)
+            continue
         if form == "number":
             place = rng.randrange(len(parts.numbers))
             number = parts.numbers[place]
@@ -307,6 +383,26 @@ def forge(rng: random.Random, data: bytes) -> bytes:
             parts.tiles = rng.choice([parts.tiles, parts.tiles[1:], parts.tiles + parts.tiles[:1]])
             indexed = rng.choice([indexed, indexed, not indexed])
     return put_together(parts, indexed)
+
+
+def forged_frames(rng: random.Random, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Damage a frame, or change its flags; or leave some out, or have them twice; the index mostly fits."""
+    changed = [frame for frame in frames if frame[0] != container.FRAME_INDEX]
+    for _ in range(rng.choice([1, 1, 2])):
+        place, form = rng.randrange(len(changed) + 1), rng.randrange(6)
+        tag, payload = changed[place] if place < len(changed) else (container.FRAME, b"\0")
+        if form == 0 and payload:
+            payload = bytes([payload[0] ^ 1 << rng.randrange(6)]) + payload[1:]
+        elif form == 1:
+            short = [b"\0", b"\x0a\x28", b"\x1a\x28", b"\x03\x28", b"\x07\x28"]
+            payload = rng.choice(short) + rng.randbytes(rng.randrange(9))
+        elif form < 4:
+            payload = forged_payload(rng, payload)
+        changed[place : place + rng.choice([1, 1, 1, 0])] = [(tag, payload)] * rng.choice([1, 1, 1, 1, 0, 20])
+    lengths = b"".join(pack_varint(len(pack_chunk(*frame))) for frame in changed)
+    length = len(pack_chunk(container.FRAME_INDEX, lengths + bytes(4)))
+    index = container.FRAME_INDEX, lengths + length.to_bytes(4, "big")
+    return [*changed, rng.choice([index, index, index, frames[-1]])]
 
 
 def forged_payload(rng: random.Random, payload: bytes) -> bytes:
@@ -342,12 +438,12 @@ def forged_chunks(rng: random.Random, chunks: list[tuple[int, bytes]]) -> list[t
     return changed
 
 
-def mutant(rng: random.Random) -> tuple[bytes, Indexed | None]:
-    """Return a file, and what picture it must show, if any; None where that cannot be said."""
+def mutant(rng: random.Random) -> tuple[bytes, list[Indexed] | None]:
+    """Return a file, and what frames it must show, if any; None where that cannot be said."""
     original = pick(rng)
     chance = rng.random()
     if chance < 0.15:
-        return damage(rng, original, 4), picture_of(original)
+        return damage(rng, original, 4), frames_of(original)
     if chance < 0.25:
         return damage(rng, original), None
     if chance < 0.45:
@@ -382,7 +478,7 @@ def decode(rng: random.Random, tally: Tally) -> None:
     picture, error = attempt(lambda: kmc_format.decode(data), KMCError, Bomb)
     tally.saw(error)
     expect(error or header, "decoded what has no header")
-    expect(error or expected is None or picture == expected, "damage unnoticed: another picture")
+    expect(error or expected is None or [picture] == expected[:1], "damage unnoticed: another picture")
     image, open_error = attempt(lambda: opened(data), UnidentifiedImageError, Bomb)
     if header_error or isinstance(error, Bomb):
         wanted = UnidentifiedImageError if header_error else Bomb
@@ -391,7 +487,7 @@ def decode(rng: random.Random, tally: Tally) -> None:
         return
     expect(image, f"Pillow did not open what has a header: {open_error!r}")
     check_loading(image, picture, error)
-    damaged = attempt(opened(data).verify, OSError)[1]
+    damaged = attempt(opened(data).verify, OSError)[1] if not header.is_animated else None
     expect(error or not damaged, f"verify rejects what decodes: {damaged}")
     if rng.random() < 0.1:
         check_tolerance(data, picture)
@@ -401,13 +497,54 @@ def decode(rng: random.Random, tally: Tally) -> None:
     if picture and rng.random() < 0.5:
         coded = kmc_format.encode(picture, effort=0)
         expect(kmc_format.decode(coded) == picture, "another picture when coded again")
+    if header.is_animated and rng.random() < 0.5:
+        check_frames(rng, data, expected or [])
+
+
+def check_frames(rng: random.Random, data: bytes, expected: list[Indexed]) -> None:
+    """Frames are the same in any order, and in Pillow; and what they must be."""
+    reader, again = reader_of(data), reader_of(data)
+    assert reader is not None
+    assert again is not None
+    frames, error = read_frames(reader)
+    for frame, other in zip(frames, expected, strict=False):
+        expect(frame == other, "damage unnoticed: another frame")
+    numbers = [*range(len(frames)), *range(len(frames))]
+    rng.shuffle(numbers)
+    for number in numbers[:30]:
+        found = attempt(lambda: again.read(number), KMCError)  # noqa: B023
+        expect(found[0] == frames[number], f"another frame out of order: {found[1]!r}")
+    image = opened(data)
+    for number in numbers[:4]:
+        image.seek(number)
+        compare(image, frames[number])
+    if not error and len(frames) < MOST_FRAMES:
+        expect(image.n_frames == len(frames), "another number of frames in Pillow")
+        opened(data).verify()
+    check_frames_of_damaged(data, frames)
+
+
+def check_frames_of_damaged(data: bytes, frames: list[Indexed]) -> None:
+    """With Pillow's switch on, frames are the same or an error."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        image = opened(data)
+        count = attempt(lambda: image.n_frames, OSError)[0] or 0
+        for number in range(1, min(count, MOST_FRAMES)):
+            error = attempt(lambda: (image.seek(number), image.load()), OSError)[1]  # noqa: B023
+            if not error and number < len(frames):
+                compare(image, frames[number])
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 def check_loading(image: Image.Image, picture: Indexed | None, error: KMCError | None) -> None:
     if picture is None:
         for _ in range(2):
             caught = attempt(image.load, OSError)[1]
-            expect(caught and str(caught) == str(error), f"Pillow says {caught!r}, not {error!r}")
+            # What goes on from a frame is no label coding of a picture, but one of frames.
+            alike = str(caught) == str(error) or "(rule frame-key)" in str(caught)
+            expect(caught and alike, f"Pillow says {caught!r}, not {error!r}")
         return
     image.load()
     compare(image, picture)
@@ -447,6 +584,9 @@ def check_region(rng: random.Random, data: bytes, size: tuple[int, int], picture
 
 
 def roundtrip(rng: random.Random, tally: Tally) -> None:
+    if rng.random() < 0.3:
+        roundtrip_of_frames(rng, tally)
+        return
     picture = make_picture(rng, rng.choice(KINDS))
     options = {"effort": rng.randrange(MAX_EFFORT + 1), "tile": make_tile(rng, picture)}
     metadata = make_metadata(rng, picture) if rng.random() < 0.4 else {}
@@ -461,6 +601,27 @@ def roundtrip(rng: random.Random, tally: Tally) -> None:
         expect(coded(picture, metadata, **options) == data, "other bytes the second time")
     if rng.random() < 0.02:
         check_threads(picture, options, metadata, data)
+
+
+def roundtrip_of_frames(rng: random.Random, tally: Tally) -> None:
+    pictures, times = make_film(rng)
+    tile = rng.choice([None, None, (rng.randint(13, 30), rng.randint(13, 30))])
+    options = {"effort": rng.randrange(MAX_EFFORT + 1), "tile": tile}
+    tally.data = data = coded_film(pictures, times, **options)
+    expect(kmc_format.decode(data) == pictures[0], "another picture")
+    reader = reader_of(data)
+    assert reader is not None
+    expect(len(reader) == len(pictures), "another number of frames")
+    for number in [*range(len(pictures)), *rng.choices(range(len(pictures)), k=5)]:
+        expect(reader.read(number) == pictures[number], f"another frame {number}")
+        expect(reader.duration(number) == times[number], f"another duration of frame {number}")
+    image = opened(data)
+    for number in rng.choices(range(len(pictures)), k=2):
+        image.seek(number)
+        compare(image, pictures[number])
+    tally.saw(None)
+    if rng.random() < 0.1:
+        expect(coded_film(pictures, times, **options) == data, "other bytes the second time")
 
 
 def check_threads(picture: Indexed, options: Any, metadata: Any, data: bytes) -> None:
@@ -511,6 +672,11 @@ def chunks(rng: random.Random, tally: Tally) -> None:
         box = (0, 0, *picture.size)
         stream = SeekableStream(data, rng)
         check_same(attempt(lambda: kmc_format.open_region(stream, box), KMCError, Bomb), picture, error)
+        frames = reader_of(data)
+        if frames is not None and len(data) < LARGE:
+            others, reason = read_frames(reader_of(data, SeekableStream(data, rng)))
+            found = read_frames(frames)
+            expect(others == found[0] and str(reason) == str(found[1]), "other frames")
     image, failure = attempt(lambda: parse(rng, data), OSError, Bomb)
     expect((image is None) == (picture is None), f"Pillow's parser: {failure!r}, not {error!r}")
     if picture:
@@ -602,6 +768,7 @@ def run(options: argparse.Namespace) -> Tally:
             if tally.inputs == max(len(numbers) // 10, 1):
                 settled = resident()
     current.unlink()
+    gc.collect()
     growth = resident() - settled
     if growth > MAX_GROWTH:
         tally.finds += 1

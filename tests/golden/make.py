@@ -1,5 +1,7 @@
 """Write the golden files of format version 1, each with its picture as PNG or its pixels as .npy.
 
+The frames of an animation are in one picture, below one another.
+
     python -I tests/golden/make.py
 
 ``<picture>--<coding>.kmc`` shows ``<picture>.png``. Written once, decoded for ever: this leaves alone what
@@ -14,19 +16,28 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 import kmc_format
 from kmc_format import Indexed, _core
 from kmc_format._format import codec, container
-from kmc_format._format.codebook import CODEBOOK_MODELLED, _words
+from kmc_format._format.codebook import CODEBOOK_MODELLED, _words, encode_codebook
 from kmc_format._format.container import Reader
+from kmc_format._format.grid import Grid
 from kmc_format._format.indexed import KINDS
-from kmc_format._format.labels import LABELS_PACKED, coding_order
-from kmc_format._format.metadata import Metadata
+from kmc_format._format.labels import (
+    LABELS_FOLLOWING,
+    LABELS_PACKED,
+    LEARNING,
+    Order,
+    _label_bits,
+    _pack,
+    coding_order,
+)
+from kmc_format._format.metadata import Metadata, pack_metadata
 from kmc_format._options.options import SaveOptions
 
 FOLDER = Path(__file__).parent / "v1"
@@ -38,6 +49,8 @@ PHOTOGRAPHIC = [(_core.PHOTOGRAPHIC, options) for options in range(_core.OPTIONS
 ALL = DRAWN + PHOTOGRAPHIC
 TEXT = "the codebook of a picture and labels, tile by tile: each label is a number below k;"
 NAMES = {_core.DRAWN: "drawn", _core.PHOTOGRAPHIC: "photographic"}
+KEY, BACK, KEPT = 1, 8, 16  # flags of frames; others are set as needed
+Way = tuple[int, int]  # a label coding and its options
 
 
 # --- Pictures -------------------------------------------------------------------------------------
@@ -237,7 +250,7 @@ def unlikely(size: tuple[int, int], coding: int, options: int) -> bytes:
 def with_codebook(mode: str, k: int, coded_codebook: bytes) -> bytes:
     """Code a picture of one pixel, with a modelled codebook, though a raw one may be shorter."""
     number = next(n for n, kind in enumerate(KINDS) if kind.mode == mode)
-    grid = container.Grid(1, 1, 1, 1)
+    grid = Grid(1, 1, 1, 1)
     front = container.Front(grid, k, number, CODEBOOK_MODELLED, coded_codebook)
     return container.pack_header(front) + container.pack_chunk(LABELS_PACKED, bytes(1 + (k > 256)))
 
@@ -363,17 +376,231 @@ def photographic() -> Iterator[tuple[str, bytes]]:
         yield from in_codings(f"photograph-k{crop.k}", crop, [*PHOTOGRAPHIC, DRAWN[3], DRAWN[4]])
 
 
+# --- Frames ---------------------------------------------------------------------------------------
+
+
+class State(NamedTuple):
+    """What a tile of the next frame can go on from."""
+
+    numbers: Any = None
+    frames: object = None  # of the compiled core
+
+    def copy(self) -> State:
+        return self._replace(frames=self.frames and _core.copy_frames(self.frames))
+
+
+def tile_in(way: Way | None, numbers: Any, state: State, order: Order) -> tuple[bytes, State]:
+    """Code a tile of a frame in a way, or as one in which nothing changes; return what it leaves."""
+    if way is None:
+        return b"", state
+    coding, options = way
+    height, width = numbers.shape
+    room = 16 * numbers.size + 64
+    if coding == LABELS_PACKED:
+        labels = order.labels.take(numbers)
+        return bytes([coding]) + _pack(labels, _label_bits(len(order.labels))), State(numbers)
+    if not options & _core.DRAWN_FRAMES:
+        coded = _core.encode_labels(numbers, order.colours, coding, options, room) or b""
+        return bytes(way) + coded, State(numbers)
+    frames = state.frames
+    if coding == _core.DRAWN or frames is None:
+        frames = _core.open_frames(width, height, order.colours, options)
+        if coding == LABELS_FOLLOWING:
+            _core.begin_after(frames, state.numbers)
+    return bytes(way) + (_core.encode_frame(frames, numbers, options, room) or b""), State(numbers, frames)
+
+
+def frame_of(flags: int, fields: bytes, tiles: list[bytes]) -> bytes:
+    lengths = [container.pack_varint(len(tile)) for tile in tiles[:-1]]
+    coded = [length + tile for length, tile in zip([*lengths, b""], tiles, strict=True)]
+    return container.pack_chunk(container.FRAME, bytes([flags]) + fields + b"".join(coded))
+
+
+def file_of_frames(
+    pictures: list[Indexed], ways: list[tuple[int, list[Way | None]]], tile: Any = None, metadata: Any = None
+) -> bytes:
+    """Code frames, each with flags and ways for its tiles, which are taken in turn."""
+    grid = SaveOptions.of({"tile": tile}).layout(pictures[0].size).grid
+    chunks: list[bytes] = []
+    states = kept = [State()] * grid.count
+    kept_number, before = 0, 0
+    for number, (indexed, (flags, codings)) in enumerate(zip(pictures, ways, strict=True)):
+        order, tiles = coding_order(indexed.codebook), []
+        numbers = order.numbers.take(indexed.labels)
+        if flags & (KEY | BACK):
+            states = [State()] * grid.count if flags & KEY else [state.copy() for state in kept]
+        for n, box in enumerate(grid):
+            part = np.ascontiguousarray(numbers[box.upper : box.lower, box.left : box.right])
+            coded, state = tile_in(codings[n % len(codings)], part, states[n], order)
+            states = [*states[:n], state, *states[n + 1 :]]
+            tiles.append(coded)
+        duration = 10 * (number // 3) ** 3
+        fields = b""
+        if flags & (KEY | BACK) or duration != before:
+            flags, fields = flags | 2, container.pack_varint(duration)
+        if flags & BACK:
+            fields += container.pack_varint(number - kept_number)
+        if flags & KEY and indexed.codebook is not pictures[0].codebook:
+            coding, codebook = encode_codebook(indexed.codebook)
+            flags |= 4
+            fields += container.pack_varint(indexed.k - 1) + bytes([coding])
+            fields += container.pack_varint(len(codebook)) + codebook
+        if flags & (KEY | KEPT):
+            kept, kept_number = [state.copy() for state in states], number
+        before = duration
+        if number:
+            chunks.append(frame_of(flags, fields, tiles))
+        else:
+            firsts = [container.pack_chunk(coded[0], coded[1:]) for coded in tiles]
+            timing = container.pack_varint(3) + container.pack_varint(duration)
+            front = [codec.pack_front(grid, indexed.kind, indexed.codebook)]
+            front += [pack_metadata(metadata or {}, indexed.mode)]
+            front += [container.pack_chunk(container.ANIMATION, timing)]
+            front += [codec.pack_index(map(len, firsts), grid), *firsts]
+    index = b"".join(container.pack_varint(len(chunk)) for chunk in chunks)
+    length = len(container.pack_chunk(container.FRAME_INDEX, index + bytes(4)))
+    end = container.pack_chunk(container.FRAME_INDEX, index + length.to_bytes(4, "big"))
+    return b"".join([*front, *chunks, end])
+
+
+def moving(k: int, size: tuple[int, int], zoom: int = 1) -> list[Any]:
+    """Labels of frames that are still, change in parts, scroll, move and are new."""
+    rng = np.random.default_rng(k)
+    first = areas(k, (-(-size[0] // zoom), -(-size[1] // zoom)), zoom)[: size[1], : size[0]]
+    height, width = first.shape
+    spotted = first.copy()
+    spotted[height // 2 : height // 2 + 5, width // 3 : width // 3 + 6] = rng.integers(0, k, (5, 6))
+    scrolled = np.roll(spotted, -5, 0)
+    scrolled[:3], scrolled[-5:] = spotted[:3], rng.integers(0, k, (5, 1))
+    aside = np.roll(scrolled, (2, 9), (0, 1))
+    aside[height // 2 :] = scrolled[height // 2 :]
+    noisy = np.where(rng.random(first.shape) < 0.06, rng.integers(0, k, first.shape), aside)
+    plain = noisy.copy()
+    plain[2:-2, 5:-5] = noisy[0, 0]
+    back = np.roll(noisy, (1, -1), (0, 1))
+    back[0, 0] = (back[0, 0] + 1) % k
+    return [first, spotted, scrolled, scrolled, aside, noisy, plain, back, first]
+
+
+def following(options: int) -> list[Way | None]:
+    return [(LABELS_FOLLOWING, options)]
+
+
+def frames() -> Iterator[tuple[str, bytes]]:
+    """Frames that go on one from another, in lean and rich codings with and without what may be added."""
+    for rich in (0, _core.DRAWN_RICH):
+        name = f"frames{rich // _core.DRAWN_RICH}"
+        more = [0, _core.DRAWN_LIST, _core.DRAWN_STILL, _core.DRAWN_LIST | _core.DRAWN_STILL]
+        options = [LEARNING | rich | one for one in more]
+        for k, size, zoom in FILMS:
+            pictures = [Indexed(regular_codebook(RGB, k), labels) for labels in moving(k, size, zoom)]
+            ways = [(KEY, [(_core.DRAWN, options[0])])]
+            ways += [(0, following(options[(n + k) % 4])) for n in range(1, len(pictures))]
+            yield f"film-k{k}--{name}", file_of_frames(pictures, ways)
+        for one in (options[0], options[3]):
+            pictures = [Indexed(regular_codebook(RGB, 20), labels) for labels in moving(20, (30, 24), 2)]
+            others = [(LABELS_PACKED, 0), (_core.PHOTOGRAPHIC, 1), (_core.DRAWN, 3), (_core.DRAWN, one)]
+            ways = [(KEY, others)]
+            for n in range(1, len(pictures)):
+                mixed = [following(one)[0]] * 4
+                mixed[n % 4] = None if n == 3 else others[n % 3] if n % 2 else others[3]
+                ways.append((0, mixed))
+            ways[3] = 0, [None]
+            yield f"film-k20-after-{one}--{name}", file_of_frames(pictures, ways, tile=(16, 13))
+
+
+FILMS = [
+    (2, (40, 30), 1),
+    (3, (40, 34), 3),
+    (12, (36, 30), 2),
+    (30, (24, 20), 4),
+    (200, (36, 28), 2),
+    (700, (24, 20), 2),
+    (5000, (20, 16), 1),
+]
+
+
+def frames_at_limits() -> Iterator[tuple[str, bytes]]:
+    """Frames that are far from where they were, and with many still areas of many labels."""
+    options = LEARNING | _core.DRAWN_STILL
+    first, on = (KEY, [(_core.DRAWN, options)]), (0, following(options))
+    still = rectangles(1500, (150, 110))
+    rng = np.random.default_rng(0)
+    changed = [still]
+    for _ in range(4):
+        labels = np.array(changed[-1].labels)
+        labels[rng.integers(0, 110, 250), rng.integers(0, 150, 250)] = rng.integers(0, 1500, 250)
+        changed.append(Indexed(still.codebook, labels))
+    yield "film-still-k1500--frames0", file_of_frames(changed, [first, on, on, on, on])
+    bursts = np.zeros((2, 70_000), np.uint16)
+    for left in range(500, 70_000, 1500):
+        bursts[:, left : left + 48] = rng.integers(0, 60, 48)
+    wide = [Indexed(regular_codebook(RGB, 60), np.roll(bursts, right, 1)) for right in (0, 33_000, 33_100)]
+    yield "film-wide-k60--frames0", file_of_frames(wide, [first, on, on])
+
+
+def groups() -> Iterator[tuple[str, bytes]]:
+    """Frames that go back, are kept, and have another codebook; of all pixel formats."""
+    learning = LEARNING | _core.DRAWN_STILL
+    on, new = following(learning), [(_core.DRAWN, learning)]
+    flags = [KEY, 0, 0, BACK, 0, BACK | KEPT, 0, BACK, KEY, 0, BACK, KEY, 0, BACK | KEPT, BACK, KEY, 0, BACK]
+    ways = [(one, new if one & KEY else on) for one in flags]
+    planes = [*moving(5, (21, 17)), *moving(5, (21, 17))[::-1]]
+    for kind in KINDS:
+        k = min(5, kind.max_k)
+        first, other = codebook_of(kind, k), regular_codebook(kind, k)[::-1].copy()
+        if kind.mode == "1":
+            other = first[::-1].copy()
+        pictures = [
+            Indexed(other if 11 <= n < 15 else first, plane % k, kind.mode) for n, plane in enumerate(planes)
+        ]
+        alphas = Metadata(transparency=bytes([0, 128])) if kind == PALETTE else None
+        yield f"film-{plain_name(kind)}--groups", file_of_frames(pictures, ways, metadata=alphas)
+    large = Indexed(regular_codebook(RGB, 300), moving(300, (21, 17))[1])
+    small = Indexed(regular_codebook(RGB, 5), planes[0])
+    sizes = [(KEY, new), (0, on), (KEY, new), (0, on), (KEY, new)]
+    yield "film-sizes--groups", file_of_frames([small, small, large, large, small], sizes, tile=(11, 17))
+    several = [Indexed(regular_codebook(RGB, 12), labels) for labels in moving(12, (30, 24), 2)]
+    yield "film-tiles--groups", kmc_format.encode_frames(several, tile=13)  # so many that nothing is learnt
+
+
 PARTS: list[Callable[[], Iterator[tuple[str, bytes]]]]
-PARTS = [kinds, codebooks, containers, shapes, drawn, photographic, limits, large]
+PARTS = [
+    kinds,
+    codebooks,
+    containers,
+    shapes,
+    drawn,
+    photographic,
+    limits,
+    large,
+    frames,
+    frames_at_limits,
+    groups,
+]
 
 
 def save_reference(data: bytes, path: Path) -> None:
-    """Save the picture that Pillow sees in a form that holds it exactly."""
+    """Save the picture that Pillow sees in a form that holds it exactly; frames below one another."""
     with Image.open(io.BytesIO(data)) as image:
         if image.mode == "I":
-            np.save(path.with_suffix(".npy"), np.asarray(image))
+            pixels = [np.asarray(frame) for frame in ImageSequence.Iterator(image)]
+            np.save(path.with_suffix(".npy"), np.concatenate(pixels))
         else:
-            image.save(path.with_suffix(".png"), optimize=True)
+            tall(image).save(path.with_suffix(".png"), optimize=True)
+
+
+def tall(image: Image.Image) -> Image.Image:
+    """Put the frames of an image below one another, those of a palette in its colours."""
+    if getattr(image, "n_frames", 1) == 1:
+        return image
+    frames = [frame.copy() for frame in ImageSequence.Iterator(image)]
+    if image.mode == "P":
+        frames = [frame.convert("RGBA") for frame in frames]
+    result = Image.new(frames[0].mode, (image.width, len(frames) * image.height))
+    for number, frame in enumerate(frames):
+        result.paste(frame, (0, number * image.height))
+    return result
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from kmc_format import _core
 from kmc_format._format import container
 from kmc_format._format.container import SIGNATURE, pack_chunk, pack_varint
+from kmc_format._format.labels import LEARNING
 
 GREY, RGB, PALETTE, BILEVEL = 1, 3, 5, 0
 TILED, MODELLED = 0x80, 0x10
@@ -68,7 +69,55 @@ def tile_with_no_label(coding, options, k):
     raise RuntimeError(f"no bytes found for coding {coding}, options {options}, k = {k}")
 
 
+def animated(*frames, first=TILE, timing=b"\x00\x28", index=None, **of_header):
+    """A file of frames, by default after one of three grey pixels."""
+    start = header(**of_header) if of_header else header()
+    return start + pack_chunk(container.ANIMATION, timing) + first + frames_of(*frames, index=index)
+
+
+def frames_of(*payloads, index=None):
+    """The chunks of frames, and their index, which may lie."""
+    chunks = [pack_chunk(container.FRAME, payload) for payload in payloads]
+    lengths = b"".join(map(pack_varint, map(len, chunks) if index is None else index))
+    length = len(pack_chunk(container.FRAME_INDEX, lengths + bytes(4)))
+    return b"".join([*chunks, pack_chunk(container.FRAME_INDEX, lengths + length.to_bytes(4, "big"))])
+
+
+def two_tiles_of(payload):
+    """A frame of two tiles, of one label each, after such a one."""
+    first = index(7, 7) + 2 * pack_chunk(0, b"\x40")
+    return animated(payload, first=first, kind=GREY | TILED, width=2, tile=(1, 1))
+
+
+def following(options, coded):
+    """A frame that goes on from one of drawn labels, of four by four, with the same options or others."""
+    k, lean = 20, LEARNING & ~_core.DRAWN_RICH
+    frames = _core.open_frames(4, 4, np.zeros((k, 4), np.uint8), lean)
+    numbers = np.random.default_rng(0).integers(0, k, (4, 4), np.uint16)
+    begun = _core.encode_frame(frames, numbers, lean, 2**14)
+    first = pack_chunk(DRAWN, bytes([lean]) + begun)
+    data = bytes([3, options]) + (coded(frames, numbers) if callable(coded) else coded)
+    return animated(b"\0" + data, first=first, kind=RGB, width=4, height=4, k=k, codebook=bytes(3 * k))
+
+
+def no_label(frames, labels):
+    """Bytes that spell a label which is not below k, in a frame."""
+    names = np.arange(20, dtype=np.uint16)
+    for seed in range(100_000):
+        data = np.random.default_rng(seed).bytes(24)
+        if _core.decode_frame(_core.copy_frames(frames), data, labels.copy(), names, LEARNING) == "label":
+            return data
+    raise RuntimeError("no bytes found for a frame")
+
+
+def long(frames, labels):
+    return _core.encode_frame(frames, labels[::-1].copy(), LEARNING, 2**14) + bytes(8) + b"\1"
+
+
 GOOD = header() + TILE
+KEY, GOES_BACK, SAME = b"\x03\x28", b"\x0a\x28", b"\0"  # flags and durations of frames
+KEPT = b"\x1a\x28"
+FILM = animated(SAME, KEY + b"\0\x10", SAME)
 BILEVEL_GREY = _core.encode_codebook(np.array([[0], [128]], np.uint32), 8)
 
 CASES = {
@@ -182,6 +231,63 @@ CASES = {
     "deflate_icc-absent": header() + pack_chunk(container.ICC_PROFILE, b"\x01") + TILE,
     "varint_icc-length": header() + pack_chunk(container.ICC_PROFILE, b"\x80\x00") + TILE,
     "label_3-of-3": header() + pack_chunk(0, b"\x1c"),
+    "frame-timing_empty": animated(timing=b""),
+    "frame-timing_short": animated(timing=b"\x03"),
+    "frame-timing_long": animated(timing=b"\x03\x28\0"),
+    "frame-timing_cut": animated(timing=b"\x03\x80"),
+    "varint_timing": animated(timing=b"\x80\0\x28"),
+    "varint_frame-duration": animated(b"\x02\x80\0"),
+    "chunk-duplicate_animation": header() + 2 * pack_chunk(container.ANIMATION, b"\0\0") + TILE,
+    "frame-flags_32": animated(b"\x20"),
+    "frame-flags_128": animated(b"\x80"),
+    "frame-flags_key-that-goes-back": animated(b"\x0b\x28\x01\0\x10"),
+    "frame-flags_key-without-duration": animated(b"\x01\0\x10"),
+    "frame-flags_back-without-duration": animated(b"\x08\x01"),
+    "frame-flags_codebook-without-key": animated(b"\x06\x28\x02\0\x03" + ENTRIES),
+    "frame-flags_kept-without-back": animated(b"\x10"),
+    "frame-length_empty": animated(b""),
+    "frame-length_no-duration": animated(b"\x02"),
+    "frame-length_no-back": animated(GOES_BACK),
+    "frame-length_codebook": animated(b"\x07\x28\x02\0\x03" + ENTRIES[:2]),
+    "frame-length_no-tile": two_tiles_of(b"\0"),
+    "frame-length_tile-long": two_tiles_of(b"\0\x05\0\x40"),
+    "frame-key_following": animated(KEY + b"\x03\x0a"),
+    "frame-key_unchanged": animated(KEY),
+    "frame-key_unchanged-tile": two_tiles_of(KEY + b"\x02\0\x40"),
+    "frame-key_first": animated(first=pack_chunk(3, b"\x0a")),
+    "frame-back_0": animated(GOES_BACK + b"\0"),
+    "frame-back_2-of-1": animated(GOES_BACK + b"\x02"),
+    "frame-back_not-kept": animated(SAME, GOES_BACK + b"\x01"),
+    "frame-back_past-kept": animated(KEPT + b"\x01", GOES_BACK + b"\x02"),
+    "frame-back_past-key": animated(KEY + b"\0\x10", GOES_BACK + b"\x02"),
+    "frame-depth_17": animated(*[SAME] * 16),
+    "frame-depth_kept": animated(*[KEPT + b"\x01"] * 16),
+    "frame-depth_back": animated(*[SAME] * 9, KEPT + b"\x0a", *[SAME] * 15),
+    "chunk-order_metadata-among-frames": FILM[:-30] + pack_chunk(container.XMP, b"\x03xmp") + FILM[-30:],
+    "chunk-order_tile-among-frames": animated()[:-10] + TILE + frames_of(SAME),
+    "truncated_frames": animated()[:-10],
+    "truncated_frame": FILM[:-25],
+    "truncated_frame-index": FILM[:-1],
+    "crc_frame": FILM.replace(KEY, b"\x03\x29"),
+    "index-mismatch_frames": animated(SAME, KEY + b"\0\x10", index=(10, 7)),
+    "k_frame-257-grey": animated(b"\x07\x28" + pack_varint(256) + b"\0" + pack_varint(257) + bytes(257)),
+    "codebook-coding_frame": animated(b"\x07\x28\x02\x02\x03" + ENTRIES + b"\0\x10"),
+    "codebook-length_frame": animated(b"\x07\x28\x02\0\x02" + ENTRIES[:2] + b"\0\x10"),
+    "codebook-length_frame-over-4k": animated(b"\x07\x28\x02\0\x0d" + bytes(13) + b"\0\x10"),
+    "label-coding_frame-4": animated(b"\0\x04\x10"),
+    "label_frame": animated(b"\0\0\x1c"),
+    "label_frame-following": following(LEARNING, no_label),
+    "labels-length_frame": animated(b"\0\0\x10\0"),
+    "labels-length_frame-following": following(LEARNING, long),
+    "labels-length_frame-start": following(LEARNING, b"\xff" * 8),
+    "labels-model_frame-empty": animated(b"\0\x03"),
+    "labels-model_frame-no-matches": following(_core.DRAWN_FRAMES, bytes(8)),
+    "labels-model_frame-no-frames": following(_core.DRAWN_MATCHES, bytes(8)),
+    "labels-model_frame-32": following(LEARNING | 32, bytes(8)),
+    "labels-model_frame-rich-after-lean": following(LEARNING | _core.DRAWN_RICH, bytes(8)),
+    "deflate_frame": animated(
+        b"\0\0" + b"\xff" * 20, kind=GREY, width=300, first=pack_chunk(0, deflate(bytes(75)))
+    ),
     **{
         f"label_{name}-{options}-k{k}": tile_with_no_label(coding, options, k)
         for name, coding, cases in (

@@ -1,0 +1,1 @@
+"""What `report` compares and tries."""
