@@ -61,3 +61,11 @@ def load_all(image):
     for number in range(image.n_frames):
         image.seek(number)
         image.load()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if "_frame-back_" in path.name], ids=lambda path: path.stem
+)
+def test_verifying_finds_what_frames_cannot_go_back_to(path):
+    with Image.open(path) as image, pytest.raises(OSError, match="goes back"):
+        image.verify()

@@ -176,9 +176,14 @@ class FrameReader:
         self._places.file = BytesIO(self._places.file.read())
 
     def verify(self) -> None:
-        """Check that every frame is whole, without decoding any."""
+        """Check that every frame is whole and goes back to what was kept last, without decoding any."""
+        kept = 0
         for number in range(1, len(self)):
-            self._frame(number)
+            frame = self._frame(number)
+            if frame.flags & BACK and number - frame.back != kept:
+                raise _not_kept(frame)
+            if frame.flags & (KEY | KEPT):
+                kept = number
 
     def _missing(self, number: int) -> list[tuple[int, Frame | None]]:
         """Return what is to be decoded for a frame: those that it goes on from, in order, and itself."""
