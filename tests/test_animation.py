@@ -11,7 +11,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, ImageSequence, UnidentifiedImageError
 from support import load, mostly_slow, resealed, same, save, smooth
 
 import kmc_format
@@ -1138,3 +1138,27 @@ def test_many_tiles_learn_nothing_as_each_would_take_memory(tile, learns):
     reader = FrameReader(io.BytesIO(data), read_header(Reader(io.BytesIO(data))))
     assert all(np.array_equal(reader.read(n).expand(), changed[n]) for n in (3, 1, 4))
     assert any(decoder._frames is not None for decoder in reader._now.decoders) == learns
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_a_budget_is_not_for_integers(dtype):
+    planes = [np.kron(np.arange(36).reshape(6, 6) * 900, np.ones((4, 4), int)).astype(dtype)]
+    planes.append(np.roll(planes[0], 5, 1))
+    with pytest.raises(ValueError, match="max_bytes is for colours"):
+        kmc_format.encode_frames(planes, max_bytes=200)
+
+
+def test_a_budget_is_not_for_palettes_of_labels():
+    rng = np.random.default_rng(1)
+    image = Image.fromarray(np.kron(rng.integers(0, 60, (12, 12)), np.ones((6, 6), int)).astype(np.uint8))
+    image.putpalette(rng.integers(0, 256, 768, np.uint8).tobytes())
+    with pytest.raises(ValueError, match="max_bytes is for colours; this palette image looks like labels"):
+        animated([image, ImageOps.mirror(image)], max_bytes=300)
+
+
+def test_a_budget_has_room_for_what_is_kept():
+    kept = ["red", "blue", "#123456", "white"]
+    pictures = [
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (40, 50, 3), np.uint8)) for n in range(3)
+    ]
+    assert opened(animated(pictures, max_bytes=3000, keep=kept)).info["k"] >= len(kept)

@@ -20,6 +20,7 @@ from .._format.metadata import MAX_RDO, Metadata
 from .._options.options import DEFAULT_K, SaveOptions
 from .._pixels.likeness import looks_like_labels
 from .._pixels.stepping import frame_count
+from .._quantize.scene import refuse_integers
 from .._quantize.sequence import Sequencer, find_sequencer, near_colours, sample_of
 from .._quantize.training import count, merge_all
 from . import saving
@@ -196,10 +197,11 @@ def _gather(spool: Spool, given: Iterable[object], durations: Durations) -> tupl
 @contextmanager
 def _coded(spool: Spool, times: list[int], options: SaveOptions, loop: int) -> Iterator[IO[bytes]]:
     """Code what is in a spool into a temporary file."""
+    _refuse_labels(spool, options)
     with SpooledTemporaryFile(MAX_IN_MEMORY) as temporary:
         file = cast(IO[bytes], temporary)
         if options.max_bytes is None:
-            _encode(file, spool, times, options, loop)
+            _encode(file, spool, times, options, loop, asked=options)
         else:
             _encode_within(file, spool, times, options, loop)
         yield file
@@ -211,30 +213,40 @@ def _encode_within(file: IO[bytes], spool: Spool, times: list[int], options: Sav
     best = replace(options, max_bytes=None)
     coarser = [replace(best, quality=None, rdo=rdo, k=_colours_for(rdo, options)) for rdo in _RDOS]
     levels = [best, *coarser]
-    low, high, coded, length = 0, len(levels), -1, 0
+    low, high, length = 0, len(levels), 0
     while low < high:
-        coded = (low + high) // 2
-        length = _encode(file, spool, times, levels[coded], loop)
-        low, high = (low, coded) if length <= options.max_bytes else (coded + 1, high)
+        middle = (low + high) // 2
+        length = _encode(file, spool, times, levels[middle], loop)
+        low, high = (low, middle) if length <= options.max_bytes else (middle + 1, high)
     if low == len(levels):
         raise ValueError(
             f"max_bytes={options.max_bytes} cannot be reached:"
             f" the smallest file of these frames has {length} bytes"
         )
-    if coded != low:
-        _encode(file, spool, times, levels[low], loop)
+    _encode(file, spool, times, levels[low], loop, asked=options)
 
 
 def _colours_for(rdo: float, options: SaveOptions) -> int | None:
     """Return how many colours go with an `rdo`, no more than asked for."""
     if options.codebook is not None:
         return None
-    return max(min(near_colours(rdo), DEFAULT_K if options.k is None else options.k), 2)
+    most = DEFAULT_K if options.k is None else options.k
+    return max(min(near_colours(rdo), most), min(2, most), len(options.keep or ()))
 
 
-def _encode(file: IO[bytes], spool: Spool, times: list[int], options: SaveOptions, loop: int) -> int:
-    """Code what is in a spool, in place of what is in a file; return the number of bytes."""
-    pictures, own = _indexed(spool, options)
+def _encode(
+    file: IO[bytes],
+    spool: Spool,
+    times: list[int],
+    options: SaveOptions,
+    loop: int,
+    asked: SaveOptions | None = None,
+) -> int:
+    """Code what is in a spool, in place of what is in a file; return the number of bytes.
+
+    Where it is no trial, there is a warning if what was asked for has changed labels.
+    """
+    pictures, own = _indexed(spool, options, asked)
     file.seek(0)
     file.truncate()
     first = next(iter(spool))
@@ -245,7 +257,9 @@ def _encode(file: IO[bytes], spool: Spool, times: list[int], options: SaveOption
     return file.tell()
 
 
-def _indexed(spool: Spool, options: SaveOptions) -> tuple[Iterator[Indexed], Metadata]:
+def _indexed(
+    spool: Spool, options: SaveOptions, asked: SaveOptions | None
+) -> tuple[Iterator[Indexed], Metadata]:
     """Return codebook and labels of each picture, and what else the file is to say of them."""
     first = next(iter(spool))
     if spool.labels and first.entries is not None and _may_keep(spool, options):
@@ -253,27 +267,36 @@ def _indexed(spool: Spool, options: SaveOptions) -> tuple[Iterator[Indexed], Met
         own = {} if first.transparency is None else {"transparency": first.transparency}
         return (Indexed(entries, still.values, mode) for still in spool), cast(Metadata, own)
     sequencer = _sequencer(spool, options, palette=spool.labels and first.mode == "P")
-    return _labelled(spool, sequencer, options), {"rdo": sequencer.rdo} if sequencer.rdo else {}
+    return _labelled(spool, sequencer, asked), {"rdo": sequencer.rdo} if sequencer.rdo else {}
 
 
-def _labelled(spool: Spool, sequencer: Sequencer, options: SaveOptions) -> Iterator[Indexed]:
+def _labelled(spool: Spool, sequencer: Sequencer, asked: SaveOptions | None) -> Iterator[Indexed]:
     for number, pixels in enumerate(spool.pixels()):
         indexed = sequencer.label(pixels)
-        if options.weighed and not number:
-            saving.warn_of_labels(pixels, indexed, options)
+        if asked is not None and asked.weighed and not number:
+            saving.warn_of_labels(pixels, indexed, asked)
         yield indexed
+
+
+def _refuse_labels(spool: Spool, options: SaveOptions) -> None:
+    """Raise where what was asked for is for colours, and the pictures hold labels."""
+    first = next(iter(spool))
+    if spool.labels and first.entries is not None:
+        if first.mode != "P":
+            saving.refuse_pixel_options(Indexed(first.entries, first.values, first.mode), options)
+            return
+        seen = with_alpha(first.entries, first.transparency)
+        if options.weighed and options.k is None and looks_like_labels(first.values, seen):
+            raise saving.labels_error(options)
+    elif options.weighed:
+        refuse_integers(spool.kind, options.k is not None or options.codebook is not None, options)
 
 
 def _may_keep(spool: Spool, options: SaveOptions) -> bool:
     """Tell whether labels that stand for the same are stored as they are."""
     first = next(iter(spool))
-    if first.entries is not None and first.mode != "P":
-        saving.refuse_pixel_options(Indexed(first.entries, first.values, first.mode), options)
+    if first.mode != "P":
         return True
-    if options.weighed and options.k is None and first.entries is not None:
-        seen = with_alpha(first.entries, first.transparency)
-        if looks_like_labels(first.values, seen):
-            raise saving.labels_error(options)
     wanted = options.codebook is not None or options.keep is not None or options.weighed
     return not wanted and spool.used <= (DEFAULT_K if options.k is None else options.k)
 

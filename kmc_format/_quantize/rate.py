@@ -18,7 +18,7 @@ from .._options.options import DEFAULT_K, SaveOptions
 from .._pixels import colours, tally
 from . import budget, kmeans, quality
 from .fitting import minimise, picture_of
-from .scene import Book, Fit, book_of, scene_of
+from .scene import Book, Fit, book_of, refuse_integers, scene_of
 from .search import SEARCH_ROUNDS, Search, Size
 from .tasks import Task, prepare
 
@@ -49,11 +49,7 @@ def quantize(
         If the pixels are no picture, or one that the options are not for, or these are out of reach.
     """
     task, pixels = prepare(pixels, options, palette=palette)
-    if task.kind.dtype == "uint16" and not task.given:
-        raise ValueError(
-            f"{next(iter(options.weighed))} is for colours; a picture of mode I;16 holds labels or"
-            " measurements: give k too if fewer of them will do"
-        )
+    refuse_integers(task.kind, task.given, options)
     if options.searching:
         task = task._replace(k=task.k if task.given else task.kind.max_k, given=True)
     histogram = tally.histogram(pixels)
@@ -101,6 +97,7 @@ def estimate(
     Indexed, float
         The picture, and how many bytes its labels take, about.
     """
+    refuse_integers(task.kind, True, options)
     scene = scene_of(task, histogram.tally.colours[histogram.rank], histogram.numbers, options)
     book = book_of(scene, entries, kept, task.fixed is not None or task.kind.mode == "1")
     fit = minimise(scene, book, options.rdo, 1)

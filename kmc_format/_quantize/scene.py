@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._format.grid import Grid
-from .._format.indexed import Array
+from .._format.indexed import Array, Kind
 from .._options.options import SaveOptions
 from .._pixels import colours
 from . import kmeans
@@ -54,15 +54,24 @@ class Fit(NamedTuple):
     length: float  # in bytes, of the coded labels, about
 
 
-def scene_of(task: Task, found: Array, numbers: Array, options: SaveOptions) -> Scene:
-    """Return the scene of a picture: of its packed colours, and of which of them each pixel has."""
-    kind = task.kind
+def refuse_integers(kind: Kind, given: bool, options: SaveOptions) -> None:
+    """Raise for integers that are no colours: those of 32 bits, and those of 16 bits unless k is given."""
+    name = next(iter(options.weighed))
     if kind.dtype == "int32":
-        name = next(iter(options.weighed))
         raise ValueError(
             f"{name} is for colours; a picture of mode I holds labels or measurements:"
             " give k alone, or convert it to I;16 or L"
         )
+    if kind.dtype == "uint16" and not given:
+        raise ValueError(
+            f"{name} is for colours; a picture of mode I;16 holds labels or"
+            " measurements: give k too if fewer of them will do"
+        )
+
+
+def scene_of(task: Task, found: Array, numbers: Array, options: SaveOptions) -> Scene:
+    """Return the scene of a picture: of its packed colours, and of which of them each pixel has."""
+    kind = task.kind
     height, width = numbers.shape
     layout = options.layout((width, height))
     points = coordinates(colours.unpack(found, kind), task)
