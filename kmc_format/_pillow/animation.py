@@ -21,7 +21,8 @@ from .._options.options import DEFAULT_K, SaveOptions
 from .._pixels.likeness import looks_like_labels
 from .._pixels.stepping import frame_count
 from .._quantize.scene import refuse_integers
-from .._quantize.sequence import Sequencer, find_sequencer, near_colours, sample_of
+from .._quantize.search import near_colours
+from .._quantize.sequence import Sequencer, find_sequencer, sample_of
 from .._quantize.training import count, merge_all
 from . import saving
 from .spool import MAX_IN_MEMORY, Spool, still_of
@@ -231,7 +232,7 @@ def _colours_for(rdo: float, options: SaveOptions) -> int | None:
     if options.codebook is not None:
         return None
     most = DEFAULT_K if options.k is None else options.k
-    return max(min(near_colours(rdo), most), min(2, most), len(options.keep or ()))
+    return max(min(round(near_colours(rdo)), most), min(2, most), len(options.keep or ()))
 
 
 def _encode(

@@ -34,6 +34,11 @@ FIRST_RDO, _COLOURS_POWER = 40.0, 0.8
 _SMALL_SHARE = 0.125
 
 
+def near_colours(rdo: float) -> float:
+    """Return about how many colours suit a photograph where a bit is worth an `rdo`, which is over 0."""
+    return 256 * math.pow(FIRST_RDO / rdo, _COLOURS_POWER)
+
+
 class Search:
     """A search for a number of colours and an `rdo`, with what was found on the way.
 
@@ -101,7 +106,7 @@ class Search:
 
     def near(self, rdo: float) -> int:
         """Return the place among `ks` of a number of colours that may suit an `rdo`."""
-        return self._place_of(256 * (FIRST_RDO / rdo) ** _COLOURS_POWER)
+        return self._place_of(near_colours(rdo))
 
     def scaled(self, k: int, usual: float, rdo: float) -> int:
         """Return which of `ks` suits an `rdo` where k suits the usual one."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._format.indexed import MAX_K, Array, Indexed, Kind
+from .._format.indexed import Array, Indexed, Kind
 from .._options.options import SaveOptions
 from .._pixels import colours
 from .._pixels.tally import Tally, histogram
@@ -94,11 +94,6 @@ def _tall(pictures: Iterable[Array], total: Tally, with_all: bool) -> Array:
     every = colours.unpack(total.colours, total.kind)
     every = np.resize(every, (-(-len(every) // tall.shape[1]), tall.shape[1], every.shape[1]))
     return np.concatenate([tall, every.reshape(-1, *tall.shape[1:])])
-
-
-def near_colours(rdo: float) -> int:
-    """Return about how many colours go with what a bit is worth in a photograph."""
-    return round(256 * (40 / rdo) ** 0.8) if rdo else MAX_K
 
 
 def sample_of(count: int, pixels: int) -> range:
