@@ -13,7 +13,8 @@ import kmc_format
 from kmc_format import Indexed, _core, metrics
 from kmc_format._format.codebook import encode_codebook
 from kmc_format._format.labels import coding_order
-from kmc_format._quantize import scene, search
+from kmc_format._quantize import scene
+from kmc_format._quantize.quality import rdo_of
 
 PHOTOGRAPH = Image.open(next(path for path in SAMPLES if path.stem == "photograph")).convert("RGB")
 PART = PHOTOGRAPH.crop((40, 40, 296, 232))
@@ -254,7 +255,7 @@ def test_quality_rises_with_bytes_and_colours():
     for quality in (5, 30, 60, 90, 98):
         data = save(PART, quality=quality)
         opened = load(data)
-        assert opened.info["rdo"] <= search.rdo_of(quality) * (1 + 1e-6)  # less where JPEG would be better
+        assert opened.info["rdo"] <= rdo_of(quality) * (1 + 1e-6)  # less where JPEG would be better
         results.append((len(data), metrics.psnr(PART, opened)))
     assert results == sorted(results)
     assert load(save(PART, quality=98)).info["k"] > 256
