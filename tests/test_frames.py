@@ -105,7 +105,7 @@ def test_paths_code_and_decode_alike(k):
             assert same(decode(results[0], shape, k, options)[1], planes)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", mostly_slow(OPTIONS, quick=OPTIONS[::3]))
 def test_wide_frames_come_back(options):
     rng = np.random.default_rng(0)
     planes = film(rng, (3, 150_000), 200, 3)

@@ -120,9 +120,9 @@ def test_forged_files_get_deep(tmp_path):
     """Past the CRCs: some decode, and most rules are met."""
     tally = fuzz.Tally()
     with fuzz.prepared():
-        for number in range(2000):
+        for number in range(700):
             fuzz.decode(random.Random(number), tally)
-    assert 0.1 < tally.accepted / 2000 < 0.5
+    assert 0.1 < tally.accepted / 700 < 0.5
     assert {"label", "labels-length", "labels-model", "deflate", "codebook-length"} < set(tally.rules)
     assert {"metadata-value", "index-mismatch", "tile-size"} < set(tally.rules)
     assert len(tally.rules) > 22

@@ -364,6 +364,7 @@ def growth_over_a_thousand_loads(measure):
     return sizes[1] - sizes[0]
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_a_thousand_loads():
     tracemalloc.start()
     try:

@@ -75,7 +75,7 @@ print(hashlib.sha256(file.getvalue()).hexdigest())
 """
     with Image.open(PHOTOGRAPH) as image:
         expected = hashlib.sha256(save(image, k=k)).hexdigest()
-    for threads in ("1", "2", "5"):
+    for threads in ("1", "5"):
         environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
         assert run(script, PHOTOGRAPH, k, **environment) == [expected]
 
