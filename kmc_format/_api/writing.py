@@ -199,9 +199,9 @@ def quantize(
     check_names("quantize", options, names=("k", *QuantizeOptions.__annotations__))
     asked = SaveOptions.of({"k": k, **options})
     if not isinstance(picture, Image.Image):
-        return saving.index_pixels(convert.array_of(picture), asked)[0]
-    indexed, found = saving.index_image(picture, asked)
-    return Indexed(with_alpha(indexed.codebook, found.get("transparency")), indexed.labels, indexed.mode)
+        return saving.indexed_pixels(convert.array_of(picture), asked)[0]
+    indexed, own = saving.indexed_image(picture, asked)
+    return Indexed(with_alpha(indexed.codebook, own.get("transparency")), indexed.labels, indexed.mode)
 
 
 def train_codebook(

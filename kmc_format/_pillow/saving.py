@@ -34,8 +34,8 @@ def encode(picture: Array | Image.Image | Indexed, options: SaveOptions) -> byte
     pixels = array_of(picture)
     kind_of(pixels.shape, pixels.dtype)
     layout = options.layout((pixels.shape[1], pixels.shape[0]))  # fails before clustering, which takes long
-    indexed, found = index_pixels(pixels, options)
-    return _encode(indexed, options, layout, found)
+    indexed, own = indexed_pixels(pixels, options)
+    return _encode(indexed, options, layout, own)
 
 
 def encode_image(im: Image.Image, options: SaveOptions) -> bytes:
@@ -43,8 +43,8 @@ def encode_image(im: Image.Image, options: SaveOptions) -> bytes:
     check_size(im)
     layout = options.layout(im.size)  # fails before clustering, which takes long
     options = with_profile(im, options)
-    indexed, found = index_image(im, options)
-    return _encode(indexed, options, layout, found)
+    indexed, own = indexed_image(im, options)
+    return _encode(indexed, options, layout, own)
 
 
 def with_profile(im: Image.Image, options: SaveOptions) -> SaveOptions:
@@ -61,8 +61,8 @@ def with_stored_k(im: Image.Image, options: SaveOptions) -> SaveOptions:
     return options
 
 
-def _encode(indexed: Indexed, options: SaveOptions, layout: codec.Layout, found: Metadata) -> bytes:
-    return codec.encode(indexed, layout, cast(Metadata, {**options.metadata, **found}))
+def _encode(indexed: Indexed, options: SaveOptions, layout: codec.Layout, own: Metadata) -> bytes:
+    return codec.encode(indexed, layout, cast(Metadata, {**options.metadata, **own}))
 
 
 def refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
@@ -72,18 +72,18 @@ def refuse_pixel_options(picture: Indexed, options: SaveOptions) -> None:
         )
 
 
-def index_image(im: Image.Image, options: SaveOptions) -> tuple[Indexed, Metadata]:
+def indexed_image(im: Image.Image, options: SaveOptions) -> tuple[Indexed, Metadata]:
     """Turn an image into codebook and labels, and what else the file is to say of them."""
     check_size(im)
     options = with_stored_k(im, options)
     transparency = im.info.get("transparency")
     im = in_stored_mode(im, transparency)
     if im.mode != "P":
-        return index_pixels(np.asarray(im), options)
-    exact = None if options.codebook is not None else _index_palette(im, options, transparency)
+        return indexed_pixels(np.asarray(im), options)
+    exact = None if options.codebook is not None else _palette_as_it_is(im, options, transparency)
     if exact is None:
         fits = options.codebook is None or len(np.unique(options.codebook, axis=0)) <= 256
-        return index_pixels(palette_colours(im, transparency), options, palette=fits)
+        return indexed_pixels(palette_colours(im, transparency), options, palette=fits)
     return _weigh_palette(*exact, options) if options.weighed else exact
 
 
@@ -94,7 +94,7 @@ def _stored_k(im: Image.Image) -> int | None:
     return stored if large and not im.mode.startswith("I") else None
 
 
-def _index_palette(
+def _palette_as_it_is(
     im: Image.Image, options: SaveOptions, transparency: object
 ) -> tuple[Indexed, Metadata] | None:
     """Keep a palette image as it is, unless it uses more than k entries of its palette."""
@@ -133,7 +133,7 @@ def labels_error(options: SaveOptions) -> ValueError:
     )
 
 
-def index_pixels(pixels: Array, options: SaveOptions, *, palette: bool = False) -> tuple[Indexed, Metadata]:
+def indexed_pixels(pixels: Array, options: SaveOptions, *, palette: bool = False) -> tuple[Indexed, Metadata]:
     """Turn pixels into codebook and labels, and what else the file is to say of them."""
     if not options.weighed:
         return kmeans.quantize(pixels, options, palette=palette), {}
