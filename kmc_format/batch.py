@@ -23,13 +23,22 @@ from typing import Unpack
 
 from PIL import Image
 
-from ._batch.conversions import Paths, Record, find_files, format_of, image_suffixes, plan, table
+from ._batch.conversions import (
+    Paths,
+    Record,
+    between_files,
+    find_files,
+    format_of,
+    image_suffixes,
+    plan,
+    table,
+)
 from ._batch.converting import decode_file, encode_file
 from ._batch.counting import count_all
 from ._batch.running import Batch, EncodeArguments, ReadArguments, Run, RunArguments, TrainArguments, split
 from ._dask.raster_reading import open_array
 from ._dask.rasters import save_array
-from ._format.indexed import Array
+from ._format.indexed import Array, as_int
 from ._options.options import ClusterOptions, SaveOptions
 from ._quantize import training
 
@@ -126,6 +135,7 @@ def decode(
     output: str | PathLike[str] | None = None,
     *,
     format: str = "png",  # noqa: A002  # as it is called in Pillow
+    thumbnail: int | None = None,
     **how: Unpack[RunArguments],
 ) -> list[Record]:
     """Save KMC files as images of another format, several at once.
@@ -137,6 +147,11 @@ def decode(
     format : str
         An extension that Pillow knows, ``"png"`` or ``"tiff"``. Where `output` is the name of a file,
         that has one.
+    thumbnail : int, optional
+        Write pictures that fit into a square of this side in pixels, and of animations the first frame.
+        They are upright and in colours that are seen, and have no metadata but a colour profile; of a
+        large picture only a part is in memory at a time. Then `output` must be given, and of one file may
+        be any name: one that is not an image's is of `format`.
     force : bool, optional
         Replace files that are there. Without, those newer than their sources are skipped, and those
         older are errors: they may be what the KMC file was made of.
@@ -155,7 +170,7 @@ def decode(
     FileNotFoundError
         If no file matches a pattern.
     """
-    return list(decode_each(sources, output, format=format, **how))
+    return list(decode_each(sources, output, format=format, thumbnail=thumbnail, **how))
 
 
 def decode_each(
@@ -163,17 +178,33 @@ def decode_each(
     output: str | PathLike[str] | None = None,
     *,
     format: str = "png",  # noqa: A002  # as for `decode`
+    thumbnail: int | None = None,
     **how: Unpack[RunArguments],
 ) -> Batch:
     """Check and plan what `decode` does; it is done when the result is iterated over, record by record."""
-    run, _ = split("decode", how, RunArguments.__annotations__, ("format",))
+    run, _ = split("decode", how, RunArguments.__annotations__, ("format", "thumbnail"))
     suffix = f".{format.lower().lstrip('.')}"
     format_of(suffix)
     if output is not None and Path(output).suffix.lower() in Image.registered_extensions():
         suffix = Path(output).suffix.lower()
-    conversions = plan(sources, output, suffix, {".kmc"}, run.recursive)
-    work = functools.partial(decode_file, force=run.force, name=format_of(suffix))
+    sources = list(sources)
+    conversion = None
+    if thumbnail is not None:
+        _check_thumbnail(thumbnail, output)
+        conversion = between_files(sources, output)
+    conversions = [conversion] if conversion else plan(sources, output, suffix, {".kmc"}, run.recursive)
+    work = functools.partial(decode_file, force=run.force, name=format_of(suffix), thumbnail=thumbnail)
     return Batch(work, conversions, run)
+
+
+def _check_thumbnail(thumbnail: object, output: object) -> None:
+    side = as_int(thumbnail)
+    if side is None or isinstance(thumbnail, bool):
+        raise TypeError(f"thumbnail must be an int, 1 or more, not {thumbnail!r}")
+    if side < 1:
+        raise ValueError(f"thumbnail must be 1 or more, not {thumbnail!r}")
+    if output is None:
+        raise ValueError("thumbnail needs an output, as beside its source it would have the picture's name")
 
 
 def find(sources: Paths, *, recursive: bool = False) -> list[Path]:

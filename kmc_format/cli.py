@@ -154,6 +154,7 @@ def _with_one_codebook(files: Sequence[Path], run: Run, asked: SaveOptions) -> S
 @kmc.command()
 @having(BATCH_OPTIONS)
 @click.option("--format", default="png", metavar="EXT", help="What to write: png, tiff, ...  [default: png]")
+@click.option("--thumbnail", type=int, metavar="N", help="Write small pictures, of N pixels at most a side.")
 def decode(
     files: tuple[str, ...],
     output: str | None,
@@ -167,6 +168,7 @@ def decode(
 
     FILES are KMC files, folders of them, patterns, or - for standard input, which goes to standard output. A
     file that is there, and older, is not replaced without --force: it may be what the KMC file was made of.
+    With --thumbnail, -o must say where to, and of animations the first frame is taken.
     """
     from . import batch
 

@@ -29,11 +29,11 @@ from ._explorer.view import (
     palette_image,
     png,
     swatch_html,
-    visible,
 )
 from ._extras import needed
 from ._format.indexed import Indexed
 from ._options.options import SaveOptions
+from ._pixels.colours import visible
 from ._pixels.likeness import percentage
 
 __all__ = ["Explorer", "serve"]

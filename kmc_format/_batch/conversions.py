@@ -74,6 +74,17 @@ def plan(
     return [Conversion(found[0][0], folder, named=True)]
 
 
+def between_files(sources: Paths, output: str | PathLike[str] | None) -> Conversion | None:
+    """Return the conversion of the one source to the output, where both are files, of whatever names."""
+    given = list(sources)
+    if output is None or len(given) != 1 or os.fspath(output).endswith((os.sep, "/")):
+        return None
+    source, target = located(given[0]), located(output)
+    if is_remote(target) or target.is_dir() or not source.is_file():
+        return None
+    return Conversion(source, target, named=True)
+
+
 def _names_a_file(output: str | PathLike[str], folder: Path) -> bool:
     """Tell a file from a folder, where either may not be there yet; raise for what looks like neither."""
     if folder.is_dir() or (is_remote(folder) and folder.suffix.lower() not in Image.registered_extensions()):

@@ -21,7 +21,7 @@ from .._dask.remote import modified, readable, write
 from .._format import container
 from .._format.container import Reader
 from .._options.options import SaveOptions
-from .._pillow import animation, saving
+from .._pillow import animation, saving, thumbnails
 from .._pixels.stepping import frame_count
 from ..errors import KMCError
 from .conversions import Conversion, Record
@@ -51,23 +51,38 @@ def encode_file(conversion: Conversion, *, force: bool, strip: bool, options: Sa
     return True
 
 
-def decode_file(conversion: Conversion, *, force: bool, name: str) -> bool:
-    """Save one KMC file in another format; return False if it is up to date."""
+def decode_file(conversion: Conversion, *, force: bool, name: str, thumbnail: int | None) -> bool:
+    """Save one KMC file, or a thumbnail of it, in another format; return False if it is up to date."""
     if not force and conversion.target.is_file():
         if _is_newer(conversion.target, conversion.source):
             return False
         raise FileExistsError(
             errno.EEXIST, f"{conversion.target} is there, and older; to replace it takes force"
         )
-    with Image.open(readable(conversion.source), formats=["KMC"]) as opened:
+    source = readable(conversion.source)
+    made = _decoded(source, name) if thumbnail is None else _thumbnail(source, name, thumbnail)
+    write(conversion.target, made)
+    return True
+
+
+def _thumbnail(source: Path | io.BytesIO, name: str, side: int) -> bytes:
+    """Read a thumbnail of a KMC file; return it as a file of another format."""
+    file = io.BytesIO()
+    with source if isinstance(source, io.BytesIO) else source.open("rb") as opened:
+        thumbnails.thumbnail(opened, side).save(file, name)
+    return file.getvalue()
+
+
+def _decoded(source: Path | io.BytesIO, name: str) -> bytes:
+    """Read a KMC file; return it as a file of another format, with all that is in it."""
+    with Image.open(source, formats=["KMC"]) as opened:
         if name == "GIF":  # to have it as it is, and not in colours that Pillow chooses
             opened.draft("P", None)
         file = io.BytesIO()
         _save(opened, file, name)
         if name in Image.OPEN and name not in _LOSSY and not _equal(opened, file):
             raise ValueError(f"is mode {opened.mode}, which {name} does not hold exactly; png and tiff do")
-    write(conversion.target, file.getvalue())
-    return True
+    return file.getvalue()
 
 
 def _save(image: Image.Image, file: io.BytesIO, name: str) -> None:

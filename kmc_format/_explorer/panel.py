@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from .._extras import needed
+from .._pixels.colours import visible
 from .preview import MOST_K, Preview
-from .view import Explored, comparison_class, png, title_html, visible, without_axis
+from .view import Explored, comparison_class, png, title_html, without_axis
 
 # The right end of the slider for rdo, in squared error per bit; quality 70 picks about as much.
 _MOST_RDO = 100.0

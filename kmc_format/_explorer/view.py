@@ -94,14 +94,6 @@ def without_axis(pixels: Array) -> Array:
     return pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
 
 
-def visible(values: Array, low: int, high: int) -> Array:
-    """Return 8-bit colours as they are, and integers between two as greys."""
-    if values.dtype == np.uint8:
-        return values
-    parts: Array = np.subtract(values, low, dtype=np.int64) * 255 // max(high - low, 1)
-    return parts.clip(0, 255).astype(np.uint8)
-
-
 def palette_image(entries: Array, labels: Array) -> Image.Image:
     image = Image.frombuffer("P", labels.shape[::-1], labels, "raw", "P", 0, 1)
     image.putpalette(colours.widen(entries, 4).tobytes(), "RGBA")

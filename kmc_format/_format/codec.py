@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ from .threads import check_threads, map_tiles
 
 # Automatic tiles have about so many pixels at most, so that the threads have several tiles to work at.
 _TILE_PIXELS = 2**21
+# Where a picture is read in strips, they have about so many pixels at least: several tiles, for the threads.
+_STRIP_PIXELS = 2**23
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,34 +201,72 @@ def decode(
     KMCError
         If a tile is damaged, missing, or coded in a way newer than this reader.
     """
-    threads = check_threads(threads)
-    grid = header.front.grid
     box = box or Box(0, 0, *header.size)
-    order = functools.cache(functools.partial(coding_order, header.codebook))  # packed labels need none
-    dtype = label_dtype(header.k)
+    tiles = container.read_tiles(reader, header.front, header.front.grid.touched(box))
+    labels = _labels_in(box, tiles, header, _tile_decoder(header, tolerant), check_threads(threads))
+    return Indexed(seen_codebook(header), labels, header.mode)
 
-    def labels_of(tile: Tile) -> Array:
+
+def decode_strips(reader: Reader, header: Header, *, threads: int | None = None) -> Iterator[Array]:
+    """Read the labels as `decode` does, but part by part, so that few of them are in memory.
+
+    Parameters
+    ----------
+    reader, header, threads
+        As for `decode`. The file is read front to back.
+
+    Yields
+    ------
+    ndarray of int, shape (rows, width)
+        From the top down, so many rows of tiles as have `_STRIP_PIXELS` pixels, or one that has more.
+
+    Raises
+    ------
+    KMCError
+        As `decode` does, when it comes to that tile.
+    """
+    grid = header.front.grid
+    decode_tile, threads = _tile_decoder(header, False), check_threads(threads)
+    tiles = container.read_tiles(reader, header.front)
+    rows = max(_STRIP_PIXELS // (grid.width * grid.tile_height), 1)
+    height = rows * grid.tile_height
+    for upper in range(0, grid.height, height):
+        box = Box(0, upper, grid.width, min(upper + height, grid.height))
+        yield _labels_in(box, islice(tiles, rows * grid.columns), header, decode_tile, threads)
+
+
+def _tile_decoder(header: Header, tolerant: bool) -> Callable[[Tile], Array]:
+    """Return a function that decodes a tile to its labels."""
+    order = functools.cache(functools.partial(coding_order, header.codebook))  # packed labels need none
+
+    def decode_tile(tile: Tile) -> Array:
         try:
             return decode_labels(tile, header.k, order)
         except KMCError:
             if not tolerant:
                 raise
-            return np.zeros(tile.box.shape, dtype)
+            return np.zeros(tile.box.shape, label_dtype(header.k))
 
-    tiles = container.read_tiles(reader, header.front, grid.touched(box))
+    return decode_tile
+
+
+def _labels_in(
+    box: Box, tiles: Iterator[Tile], header: Header, decode_tile: Callable[[Tile], Array], threads: int
+) -> Array:
+    """Decode the tiles that a box touches; return the labels in it."""
+    grid = header.front.grid
     first, last = (grid.tile(grid.at(*corner)) for corner in (box[:2], (box.right - 1, box.lower - 1)))
     if first == box:
-        labels = labels_of(next(tiles))
-    else:
-        labels = np.zeros(box.shape, dtype)
+        return decode_tile(next(tiles))
+    labels = np.zeros(box.shape, label_dtype(header.k))
 
-        def place(tile: Tile) -> None:
-            common = _common(tile.box, box)
-            labels[_within(box, common)] = labels_of(tile)[_within(tile.box, common)]
+    def place(tile: Tile) -> None:
+        common = _common(tile.box, box)
+        labels[_within(box, common)] = decode_tile(tile)[_within(tile.box, common)]
 
-        read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
-        map_tiles(place, tiles, read, threads)
-    return Indexed(seen_codebook(header), labels, header.mode)
+    read = Grid(last.right - first.left, last.lower - first.upper, grid.tile_width, grid.tile_height)
+    map_tiles(place, tiles, read, threads)
+    return labels
 
 
 def decode_tile(data: bytes, header: Header, number: int) -> Indexed:

@@ -173,7 +173,7 @@ class KMCImageFile(ImageFile.ImageFile):
             indexed = self._read()
             if self.palette:
                 self.palette.dirty = 1
-            image = _expand(indexed, self.mode)
+            image = expand(indexed, self.mode)
             self.im = image.im
             self.readonly = image.readonly
             self.tile = []
@@ -262,7 +262,7 @@ def _palette(codebook: Array) -> ImagePalette.ImagePalette:
     return ImagePalette.ImagePalette("RGBA", np.hstack([colours, codebook[:, -1:]]).tobytes())
 
 
-def _expand(indexed: Indexed, mode: str) -> Image.Image:
+def expand(indexed: Indexed, mode: str) -> Image.Image:
     """Make a Pillow image; up to k = 256 by look-ups that are faster than NumPy's."""
     if mode in ("RGB", "RGBA") and indexed.k > 256:
         words = np.zeros((indexed.k, 4), np.uint8)

@@ -85,6 +85,14 @@ def widen(entries: Array, channels: int) -> Array:
     return np.concatenate([colour, opaque if have in (1, 3) else entries[..., -1:]], axis=-1)
 
 
+def visible(values: Array, low: int, high: int) -> Array:
+    """Return 8-bit colours as they are, and integers between two as greys."""
+    if values.dtype == np.uint8:
+        return values
+    parts: Array = np.subtract(values, low, dtype=np.int64) * 255 // max(high - low, 1)
+    return parts.clip(0, 255).astype(np.uint8)
+
+
 def common_channels(channels: Iterable[int]) -> int:
     """Return how many channels hold 8-bit colours of so many: with colour, or alpha, where any has it."""
     several = list(channels)
