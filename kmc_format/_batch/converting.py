@@ -60,8 +60,13 @@ def decode_file(conversion: Conversion, *, force: bool, name: str, thumbnail: in
             errno.EEXIST, f"{conversion.target} is there, and older; to replace it takes force"
         )
     source = readable(conversion.source)
-    made = _decoded(source, name) if thumbnail is None else _thumbnail(source, name, thumbnail)
-    write(conversion.target, made)
+    if thumbnail is None:
+        write(conversion.target, _decoded(source, name))
+    elif conversion.named and conversion.target.is_file():
+        # As it is, since thumbnailers read from the file that they have made and opened, not from its name.
+        conversion.target.write_bytes(_thumbnail(source, name, thumbnail))
+    else:
+        write(conversion.target, _thumbnail(source, name, thumbnail))
     return True
 
 
