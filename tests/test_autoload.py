@@ -47,6 +47,11 @@ matplotlib.figure.Figure().savefig("figure.kmc")
 print(open("figure.kmc", "rb").read(4)[1:].decode())
 """
 
+WITHOUT_EDITING_MIMETYPES = """
+import mimetypes
+print(mimetypes.guess_type("x.kmc")[0], mimetypes.guess_extension("image/x-kmc"))
+"""
+
 
 def run(python, *arguments, check=True, **environment):
     """Run a command in the environment's own folder; return what it printed."""
@@ -88,6 +93,8 @@ def test_an_unedited_program(environment):
     assert run(python, "-c", WITHOUT_EDITING_IMAGEIO) == "KMC"
     if find_spec("matplotlib"):
         assert run(python, "-c", WITHOUT_EDITING_MATPLOTLIB) == "KMC"
+    assert run(python, "-c", WITHOUT_EDITING_MIMETYPES) == "image/x-kmc .kmc"
+    assert run(python, "-c", WITHOUT_EDITING_MIMETYPES, KMC_AUTOLOAD="0") == "None None"
     assert run(python, "-c", "import kmc_format\n" + UNEDITED) == "done"
     assert "unknown file extension: .kmc" in run(python, "-c", UNEDITED, check=False, KMC_AUTOLOAD="0")
     for _ in range(2):

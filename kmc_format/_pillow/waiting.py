@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def start() -> None:
     """Let programs that do not import `kmc_format` know KMC, where it is installed and wanted."""
     if os.environ.get("KMC_AUTOLOAD") != "0":
-        for module in ("PIL.Image", "imageio.config.extensions", "matplotlib.backend_bases"):
+        for module in ("PIL.Image", "imageio.config.extensions", "matplotlib.backend_bases", "mimetypes"):
             when_imported(module, _tell)
 
 
