@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from . import batch as batch
     from . import explorer as explorer
     from . import figures as figures
+    from . import integrate as integrate
     from . import metrics as metrics
     from . import report as report
 
@@ -60,7 +61,8 @@ __all__ = [
     "write_frames",
 ]
 
-_MODULES = ("autoload", "batch", "explorer", "figures", "metrics", "report")  # imported when they are used
+# Imported when they are used.
+_MODULES = ("autoload", "batch", "explorer", "figures", "integrate", "metrics", "report")
 
 if not TYPE_CHECKING:
 

@@ -12,7 +12,6 @@ other programs notice nothing.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import py_compile
 import site
@@ -22,6 +21,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ._actions import run_action
 from ._files import write_whole
 from ._pillow import waiting
 
@@ -84,22 +84,8 @@ def status() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``kmc autoload`` or ``python -m kmc_format.autoload``; return the exit status."""
-    parser = argparse.ArgumentParser("python -m kmc_format.autoload", description=__doc__.partition("\n")[0])
     actions = {"enable": enable, "disable": disable, "status": status}
-    parser.add_argument("action", choices=list(actions), help="for the environment of this Python")
-    action = actions[parser.parse_args(arguments).action]
-    try:
-        print(action())
-    except (OSError, py_compile.PyCompileError) as error:
-        print(f"kmc autoload: {_in_one_line(error)}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _in_one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.strerror}: {error.filename}"
-    return " ".join(str(error).split())
+    return run_action("autoload", __doc__, actions, arguments)
 
 
 def _files() -> dict[str, bytes]:

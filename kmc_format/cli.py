@@ -18,6 +18,7 @@ import click
 import PIL.Image
 
 from . import autoload as autoloading
+from . import integrate as integrating
 from ._cli.options import (
     AS_JSON,
     BATCH_OPTIONS,
@@ -376,3 +377,14 @@ def autoload(action: str) -> int:
     It concerns the environment of this Python, and writes two small files there, or removes them.
     """
     return autoloading.main([action])
+
+
+@kmc.command()
+@click.argument("action", type=click.Choice(["enable", "disable", "status"]))
+def integrate(action: str) -> int:
+    """Let desktops and the command file know KMC, and show thumbnails.
+
+    It concerns this user, on systems that go by freedesktop.org. It puts two files below XDG_DATA_HOME and a
+    few lines into ~/.magic, or takes them away.
+    """
+    return integrating.main([action])

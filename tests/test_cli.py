@@ -19,7 +19,7 @@ from PIL import Image
 from support import FEW_SAMPLES, ROOT, SAMPLES, mostly_slow, save, smooth
 
 import kmc_format
-from kmc_format import autoload, cli, metrics
+from kmc_format import autoload, cli, integrate, metrics
 from kmc_format._cli import options
 
 COMMANDS = sorted(cli.kmc.commands)
@@ -295,6 +295,26 @@ def test_what_is_said_beside_data_on_standard_output(folder):
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there are no such devices")  # noqa: PTH110
 @pytest.mark.slow
+def test_a_thumbnail(kmc, folder):
+    assert kmc("decode x.kmc --thumbnail 48 -o y")[::2] == (0, "")
+    with Image.open("y") as image:
+        assert (image.format, image.size) == ("PNG", (48, 32))
+    os.utime("y", (0, 0))
+    assert kmc("decode x.kmc --thumbnail 24 -o y")[0] == 1  # as y is there, and older
+    with Path("y").open("rb") as opened:  # as thumbnailers do, which read from the file that they have opened
+        assert kmc("decode -qf x.kmc --thumbnail 24 -o y") == (0, "", "")
+        with Image.open(opened) as image:
+            assert image.size == (24, 16)
+    process = subprocess.run(
+        [*PYTHON, "kmc_format", "decode", "-", "--thumbnail", "16"],
+        stdin=Path("x.kmc").open("rb"),  # noqa: SIM115  # which ends with the process
+        capture_output=True,
+        check=True,
+    )
+    with Image.open(io.BytesIO(process.stdout)) as image:
+        assert (image.format, image.size) == ("PNG", (16, 11))
+
+
 def test_devices_and_pipes_are_files(folder):
     for line in ("encode x.png -o /dev/stdout", "encode /dev/stdin -o -"):
         made = piped(line, (folder / "x.png").read_bytes())
@@ -437,6 +457,12 @@ WRONG_USE = [
     "sweep x.png --plot s.xyz",
     "explore x.png --port 70000",
     "autoload on",
+    "integrate on",
+    "decode x.kmc --thumbnail 64",
+    "decode x.kmc --thumbnail 0 -o y.png",
+    "decode x.kmc --thumbnail big -o y.png",
+    "decode x.kmc --thumbnail 64 --format xyz -o y",
+    "decode x.kmc x.kmc --thumbnail 64 -o y.png",
 ]
 
 
@@ -461,6 +487,10 @@ FAILURES = {
     "decode cut.kmc": "cut.kmc: the file ends at byte",
     "decode x.png -o out": "x.png: cannot identify image file",
     "decode x.kmc": "x.kmc: x.png is there",
+    "decode cut.kmc --thumbnail 9 -o y": "cut.kmc: the file ends at byte",
+    "decode x.png --thumbnail 9 -o y": "x.png: not a KMC file",
+    "decode missing.kmc --thumbnail 9 -o y": "missing.kmc: No such file or directory",
+    "decode x.kmc --thumbnail 9 -o x.png/y/z": "x.kmc: Not a directory",
     "info missing.kmc": "missing.kmc: No such file or directory",
     "info cut.kmc": "cut.kmc: the file ends at byte",
     "info x.png": "x.png: not a KMC file",
@@ -561,6 +591,23 @@ def test_autoload(kmc, monkeypatch, tmp_path):
     status, _, err = kmc("autoload enable")
     assert (status, err.count("\n")) == (1, 1)
     assert err.startswith("kmc autoload: No such file or directory: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such desktops")
+def test_integrate(kmc, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        integrate, "_parts", lambda: [integrate._Part("it", "is", tmp_path / "x", b"kmc integrate")]
+    )
+    monkeypatch.setattr(integrate, "_update", lambda mime: [])
+    monkeypatch.setattr(integrate, "_notes", lambda: [])
+    for action, said in (("enable", "in place"), ("status", "in place"), ("disable", "taken away")):
+        assert kmc(f"integrate {action}") == (0, f"it is {said}: {tmp_path / 'x'}\n", "")
+    tmp_path.mkdir(exist_ok=True)
+    (tmp_path / "x").write_bytes(b"of others")
+    for action in ("enable", "status", "disable"):
+        status, out, err = kmc(f"integrate {action}")
+        assert (status, out) == (1, "")
+        assert err == f"kmc integrate: There is a file that 'kmc integrate' did not make: {tmp_path / 'x'}\n"
 
 
 def test_the_command_is_installed():

@@ -9,9 +9,10 @@ from support import ROOT
 PACKAGE = ROOT / "kmc_format"
 # From the ground up; a module imports from its own room and from those before it.
 ROOMS = [
-    *("errors", "_extras", "_ahead", "_files", "_core", "_format", "_pixels", "_options", "_quantize"),
-    *("_pillow", "_dask", "metrics", "_report", "report", "_batch", "batch", "figures", "_canvas"),
-    *("_explorer", "explorer", "autoload", "_api", "__init__", "_cli", "cli", "__main__"),
+    *("errors", "_extras", "_ahead", "_actions", "_files", "_core", "_format", "_pixels", "_options"),
+    *("_quantize", "_pillow", "_dask", "metrics", "_report", "report", "_batch", "batch", "figures"),
+    *("_canvas", "_explorer", "explorer", "autoload", "_integrate", "integrate", "_api", "__init__"),
+    *("_cli", "cli", "__main__"),
 ]
 HEAVY = {
     *("imageio", "sklearn", "scipy", "threadpoolctl", "matplotlib", "skimage"),

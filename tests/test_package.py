@@ -57,7 +57,7 @@ def test_public_modules_are_there_without_being_imported():
     program = """
 import sys
 import kmc_format
-names = ["autoload", "batch", "explorer", "figures", "metrics", "report"]
+names = ["autoload", "batch", "explorer", "figures", "integrate", "metrics", "report"]
 print([name for name in names if f"kmc_format.{name}" in sys.modules], set(names) <= set(dir(kmc_format)))
 print(all(getattr(kmc_format, name).__name__ == f"kmc_format.{name}" for name in names))
 print(hasattr(kmc_format, "reports"))

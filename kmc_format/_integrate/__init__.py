@@ -1,0 +1,1 @@
+"""The files by which desktops and `file` know KMC: `kmc_format.integrate` puts them in place."""
