@@ -31,7 +31,7 @@ def run_action(
     )
     try:
         print(actions[parser.parse_args(arguments).action]())
-    except (OSError, py_compile.PyCompileError) as error:
+    except (OSError, RuntimeError, py_compile.PyCompileError) as error:
         print(f"kmc {name}: {_in_one_line(error)}", file=sys.stderr)
         return 1
     return 0

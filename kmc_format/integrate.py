@@ -14,6 +14,7 @@ the type for the command file is not in place: /home/me/.magic
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import re
 import shlex
@@ -87,7 +88,7 @@ class _Part(NamedTuple):
     def take(self) -> None:
         """Take away what `put` put there, and the folder if nothing else is in it."""
         others = _BLOCK.sub(b"", self.content(), count=1) if self.shared else b""
-        if others:
+        if others or (self.shared and self.path.is_symlink()):  # which is theirs
             write_whole(self.path, others)
             return
         self.path.unlink()
@@ -206,6 +207,8 @@ def _update(mime: Path) -> list[str]:
 def _notes() -> list[str]:
     """Return what those should know who wonder why something does not work."""
     notes = []
+    if importlib.util.find_spec("click") is None:
+        notes.append("thumbnails need the command line as well: pip install 'kmc-format[cli]'")
     if (Path.home() / ".magic.mgc").exists():
         notes.append(
             "the command file reads ~/.magic.mgc instead of ~/.magic: 'file -C -m ~/.magic' renews it"

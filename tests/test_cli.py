@@ -305,12 +305,8 @@ def test_a_thumbnail(kmc, folder):
         assert kmc("decode -qf x.kmc --thumbnail 24 -o y") == (0, "", "")
         with Image.open(opened) as image:
             assert image.size == (24, 16)
-    process = subprocess.run(
-        [*PYTHON, "kmc_format", "decode", "-", "--thumbnail", "16"],
-        stdin=Path("x.kmc").open("rb"),  # noqa: SIM115  # which ends with the process
-        capture_output=True,
-        check=True,
-    )
+    command = [*PYTHON, "kmc_format", "decode", "-", "--thumbnail", "16"]
+    process = subprocess.run(command, input=Path("x.kmc").read_bytes(), capture_output=True, check=True)
     with Image.open(io.BytesIO(process.stdout)) as image:
         assert (image.format, image.size) == ("PNG", (16, 11))
 

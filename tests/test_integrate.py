@@ -1,6 +1,7 @@
 """Desktops and `file` know KMC where that was asked for, and are as they were when it is taken back."""
 
 import configparser
+import importlib.util
 import os
 import shlex
 import shutil
@@ -115,6 +116,16 @@ def test_lines_without_an_end_are_left_alone(home):
     assert contents(home) == before
 
 
+def test_a_link_stays(home):
+    (home / "dotfiles").touch()
+    (home / ".magic").symlink_to("dotfiles")
+    integrate.enable()
+    assert b"KMC" in (home / "dotfiles").read_bytes()
+    integrate.disable()
+    assert (home / ".magic").is_symlink()
+    assert (home / "dotfiles").read_bytes() == b""
+
+
 def test_another_version_is_replaced(home):
     integrate.enable()
     path = home / ".local" / "share" / "mime" / "packages" / "kmc-format.xml"
@@ -164,6 +175,9 @@ def test_notes(home, monkeypatch):
     assert "GNOME" in integrate.enable()
     assert "~/.magic.mgc" in integrate.enable()
     (home / ".magic.mgc").unlink()
+    with monkeypatch.context() as changed:
+        changed.setattr(importlib.util, "find_spec", lambda name: None)
+        assert "pip install 'kmc-format[cli]'" in integrate.enable()
     monkeypatch.setattr(integrate, "_SEEN_BY_GNOME", Path("/"))
     assert integrate.enable().count("\n") == 2 + (shutil.which("update-mime-database") is None)
 
