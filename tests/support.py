@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
+import subprocess
 import time
+import venv
 import zlib
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+import kmc_format
 from kmc_format import Indexed
 from kmc_format._format import codec
 from kmc_format._format.indexed import KINDS, Kind
@@ -73,6 +79,32 @@ def scheduler_address(file: Path) -> str:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def made_environment(folder: Path) -> tuple[Path, Path]:
+    """Make a virtual environment that has the package as this one has it; return its Python and packages."""
+    venv.create(folder)
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / ("python.exe" if os.name == "nt" else "python")
+    packages = Path(run_in(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"))
+    # What the package needs comes from here, without the .pth files of here being read.
+    (packages / "needs.pth").write_text(f"{Path(PIL.__file__).parent.parent}\n", "utf-8")
+    source = Path(kmc_format.__file__).parent
+    shutil.copytree(source, packages / "kmc_format", ignore=shutil.ignore_patterns("__pycache__"))
+    return python, packages
+
+
+def run_in(python: Path, *arguments: Any, check: bool = True, **environment: str) -> str:
+    """Run Python in its own folder; return what it printed."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("KMC_", "PYTHON"))},
+        **environment,
+    }
+    result = subprocess.run(
+        [python, *arguments], capture_output=True, text=True, cwd=python.parent, env=environment
+    )
+    assert not check or (result.returncode, result.stderr) == (0, ""), result.stderr
+    return (result.stdout + result.stderr).strip()
 
 
 def psnr(one: Any, other: Any) -> float:

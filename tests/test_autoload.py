@@ -1,12 +1,8 @@
 """Unedited programs read and write KMC where autoloading is enabled, and nothing else changes."""
 
-import os
-import shutil
-import subprocess
 import sys
 import threading
 import types
-import venv
 import zipfile
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
@@ -15,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import PIL
 import pytest
+from support import made_environment
+from support import run_in as run
 
-import kmc_format
 from kmc_format import autoload
 from kmc_format._format import container
 from kmc_format._pillow import registration, waiting
@@ -53,32 +50,10 @@ print(mimetypes.guess_type("x.kmc")[0], mimetypes.guess_extension("image/x-kmc")
 """
 
 
-def run(python, *arguments, check=True, **environment):
-    """Run a command in the environment's own folder; return what it printed."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("KMC_", "PYTHON"))},
-        **environment,
-    }
-    result = subprocess.run(
-        [python, *arguments], capture_output=True, text=True, cwd=python.parent, env=environment
-    )
-    assert not check or (result.returncode, result.stderr) == (0, ""), result.stderr
-    return (result.stdout + result.stderr).strip()
-
-
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A real virtual environment that has the package as this one has it; its Python and its packages."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder)
-    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-    python = scripts / ("python.exe" if os.name == "nt" else "python")
-    packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"))
-    # What the package needs comes from here, without the .pth files of here being read.
-    (packages / "needs.pth").write_text(f"{Path(PIL.__file__).parent.parent}\n", "utf-8")
-    source = Path(kmc_format.__file__).parent
-    shutil.copytree(source, packages / "kmc_format", ignore=shutil.ignore_patterns("__pycache__"))
-    return python, packages
+    return made_environment(tmp_path_factory.mktemp("environment"))
 
 
 def test_an_unedited_program(environment):
