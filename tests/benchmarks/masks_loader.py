@@ -4,7 +4,8 @@
 
 A loop of `numpy.array(Image.open(path))` over the five masks of the shared images; for zstd and crackle,
 which have no plugin for Pillow, of reading the file and of their own decoder. Lossless WebP has no 16 bits,
-so it is in the table of the masks of 8 bits only. One thread; the best of several runs in turn. Needs
+so it is in the table of the masks of 8 bits only. Then crops of 512 pixels squared of a large mask, by
+`kmc_format.open_region`, which PNG has to read whole. One thread; the best of several runs in turn. Needs
 `pip install '.[benchmark]'` and the shared images.
 """
 
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import crackle
 import numpy as np
@@ -28,6 +29,9 @@ from PIL import Image
 import kmc_format
 
 RUNS = 15
+SIDE = 512  # of crops, and of the tiles that they are read from
+
+Box = tuple[int, int, int, int]
 
 
 class Format(NamedTuple):
@@ -93,9 +97,9 @@ def written(form: Format, masks: list[Pixels], folder: Path) -> list[Path]:
     return files
 
 
-def loop(read: Callable[[Path], Pixels], files: list[Path]) -> None:
-    for file in files:
-        read(file)
+def loop(read: Callable[[Any], Pixels], things: list[Any]) -> None:
+    for thing in things:
+        read(thing)
 
 
 def table(masks: list[Pixels]) -> None:
@@ -111,6 +115,47 @@ def table(masks: list[Pixels]) -> None:
         print(f"| {name} | {size:,} | {len(masks) / spent:.0f} | {seconds[0] / spent:.2f} |")
 
 
+def large(mask: Pixels) -> Pixels:
+    """Repeat a mask, mirrored, until it is 4,096 pixels squared."""
+    height, width = mask.shape
+    return np.pad(mask, ((0, 4096 - height), (0, 4096 - width)), "symmetric")
+
+
+def crop_png(path: Path, box: Box) -> Pixels:
+    return np.asarray(Image.open(path).crop(box))
+
+
+def crop_kmc(path: Path, box: Box) -> Pixels:
+    return kmc_format.open_region(path, box).expand()
+
+
+def table_of_crops(mask: Pixels) -> None:
+    """Print what a random crop takes, of PNG and of KMC with small tiles."""
+    corners = np.random.default_rng(0).integers(0, 4096 - SIDE, (8, 2)).tolist()
+    boxes: list[Box] = [(left, upper, left + SIDE, upper + SIDE) for left, upper in corners]
+    with tempfile.TemporaryDirectory() as folder:
+        readers = {"PNG": (Path(folder, "png"), png(kmc_format.quantize(mask)), crop_png)}
+        for effort in EFFORTS[:2]:
+            name = f"KMC, effort {effort}, tile {SIDE}"
+            data = kmc_format.encode(mask, effort=effort, tile=SIDE)
+            readers[name] = (Path(folder, name), data, crop_kmc)
+        for path, data, read in readers.values():
+            path.write_bytes(data)
+            np.testing.assert_array_equal(read(path, boxes[0]), crop_of(mask, boxes[0]))
+        seconds = alternate(
+            RUNS // 3, *(partial(loop, partial(read, path), boxes) for path, _, read in readers.values())
+        )
+    print("| format | bytes | ms a crop | / PNG |\n|---|---|---|---|")
+    for (name, (_, data, _)), spent in zip(readers.items(), seconds, strict=True):
+        ratio = spent / seconds[0]
+        print(f"| {name} | {len(data):,} | {spent / len(boxes) * 1000:.1f} | {ratio:.3f} |")
+
+
+def crop_of(mask: Pixels, box: Box) -> Pixels:
+    left, upper, right, lower = box
+    return mask[upper:lower, left:right]
+
+
 def main() -> None:
     os.environ["KMC_THREADS"] = "1"
     masks = [pixels_of(path) for path in some(paths("masks"))]
@@ -119,6 +164,8 @@ def main() -> None:
     table(masks)
     print(f"\nThe {len(narrow)} of 8 bits:\n")
     table(narrow)
+    print(f"\nA crop of {SIDE} x {SIDE} of a mask of 4096 x 4096:\n")
+    table_of_crops(large(narrow[0]))
     print("\n" + versions("kmc-format", "pillow", "zstandard", "crackle-codec", "numpy"))
 
 
