@@ -53,10 +53,6 @@ def test_the_readmes_examples_run(folder):
 def test_the_guides_examples_run(folder):
     names = run(GUIDE, "python")
     assert not any(record.error for record in names["records"])
-    assert len(names["masks"]) == 1
-    assert names["masks"][0].shape == (320, 480)
-    assert names["load"]("out/mask.kmc").mode == "RGB"
-    assert names["is_kmc"]("out/mask.kmc")
     assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == [
         "alike",
         "back",
@@ -73,7 +69,7 @@ def test_the_guides_examples_of_dask_run(folder):
 
 def test_what_cannot_run_here_is_python_at_least():
     unrun = examples(GUIDE, "python unrun")
-    assert len(unrun) == 2
+    assert len(unrun) == 1
     for code in unrun:
         compile(code, GUIDE.name, "exec")
 
