@@ -32,6 +32,18 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
+/* The decoder for browsers is to be small, as well as fast: it has one copy of functions that many others
+   call, and of those that are seldom needed. */
+#if defined(__wasm__)
+#define KMC_COMPACT 1
+#define OFTEN_INLINE NEVER_INLINE static __attribute__((unused))
+#define SELDOM NEVER_INLINE static __attribute__((minsize))
+#else
+#define KMC_COMPACT 0
+#define OFTEN_INLINE ALWAYS_INLINE
+#define SELDOM NEVER_INLINE static
+#endif
+
 ALWAYS_INLINE int32_t min_int(int32_t a, int32_t b) { return a < b ? a : b; }
 
 ALWAYS_INLINE int32_t max_int(int32_t a, int32_t b) { return a > b ? a : b; }

@@ -127,7 +127,7 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
     return 1;
 }
 
-ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
+ALWAYS_INLINE int code_row_of(Drawn *drawn, Row *row, Coding c) {
     begin_row_of_labels(drawn, row);
     while (row->x < drawn->width) {
         if (!code_next(drawn, row, c)) return 0;
@@ -135,6 +135,21 @@ ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
     end_row_of_labels(drawn, row);
     return 1;
 }
+
+#if KMC_COMPACT
+/* What codes rows is all that there are copies of: with lean codings, and with any. An engine of WebAssembly
+   also goes on to faster code only where a function begins. */
+NEVER_INLINE static int code_lean_row(Drawn *drawn, Row *row, int list, int decoding) {
+    const Coding coding = {list, 0, 0, LEAN_CELLS, decoding, 0};
+    return code_row_of(drawn, row, coding);
+}
+NEVER_INLINE static int code_any_row(Drawn *drawn, Row *row, Coding c) { return code_row_of(drawn, row, c); }
+ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
+    return c.match || c.rich ? code_any_row(drawn, row, c) : code_lean_row(drawn, row, c.list, c.decoding);
+}
+#else
+ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) { return code_row_of(drawn, row, c); }
+#endif
 
 /* A row becomes part of the numbers of the columns. */
 ALWAYS_INLINE void add_line(uint32_t *columns, const uint16_t *line, int count) {
@@ -250,6 +265,14 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
         if (!KMC_DRAWN_COPIES || MATCH || RICH) return code_picture(drawn, either);                          \
         return decoding ? code_picture(drawn, other) : code_picture(drawn, coding);                          \
     }
+#if KMC_COMPACT
+int DRAWN_CODE(Drawn *drawn, int decoding) {
+    const int options = drawn->options, match = options & DRAWN_MATCH, rich = options & DRAWN_RICH;
+    const int few = drawn->k > FEW_COLOURS ? LEAN_MATCH_CELLS : FEW_COLOURS_CELLS;
+    const Coding coding = {options & DRAWN_LIST, match, rich, rich ? RICH_CELLS : few, decoding, 0};
+    return code_picture(drawn, coding);
+}
+#else
 DEFINE(code_lean, 0, 0, LEAN_CELLS)
 DEFINE(code_lean_match, 1, 0, LEAN_MATCH_CELLS)
 DEFINE(code_lean_match_few, 1, 0, FEW_COLOURS_CELLS)
@@ -263,3 +286,4 @@ int DRAWN_CODE(Drawn *drawn, int decoding) {
     if (!(drawn->options & DRAWN_MATCH)) return code_lean(drawn, decoding);
     return (drawn->k > FEW_COLOURS ? code_lean_match : code_lean_match_few)(drawn, decoding);
 }
+#endif

@@ -54,7 +54,7 @@ NEVER_INLINE static int find_listed(Drawn *drawn, Row *row, uint32_t label, int 
 }
 
 /* A colour that labels around foretell, a + b - c, by the upper half of each channel. */
-ALWAYS_INLINE uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint32_t c) {
+OFTEN_INLINE uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint32_t c) {
     const uint8_t *one = drawn->colours + 4 * a, *other = drawn->colours + 4 * b,
                   *less = drawn->colours + 4 * c;
     uint32_t colour = 0;

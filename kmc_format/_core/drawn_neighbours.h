@@ -20,6 +20,14 @@ ALWAYS_INLINE uint32_t equal_eights(Eight a, Eight b, Eight c, Eight d) {
     return (uint32_t)vaddvq_u16(vandq_u16(vceqq_u16(a, b), bits)) |
            (uint32_t)vaddvq_u16(vandq_u16(vceqq_u16(c, d), bits)) << 8;
 }
+#elif defined(KMC_WASM)
+typedef v128_t Eight;
+LANES_FN Eight eight_at(const uint16_t *labels) { return wasm_v128_load(labels); }
+LANES_FN void eight_store(uint16_t *labels, Eight v) { wasm_v128_store(labels, v); }
+LANES_FN Eight eight_of(uint32_t label) { return wasm_i16x8_splat((int16_t)label); }
+LANES_FN uint32_t equal_eights(Eight a, Eight b, Eight c, Eight d) {
+    return wasm_i8x16_bitmask(wasm_i8x16_narrow_i16x8(wasm_i16x8_eq(a, b), wasm_i16x8_eq(c, d)));
+}
 #else
 typedef struct {
     uint16_t labels[8];
@@ -95,7 +103,7 @@ ALWAYS_INLINE uint64_t four_labels(uint32_t a, uint32_t b, uint32_t c, uint32_t 
 
 /* The same of labels that follow one another. */
 ALWAYS_INLINE uint64_t load_four(const uint16_t *labels) {
-#if defined(KMC_SSE2) || defined(KMC_AVX2) || defined(KMC_NEON)
+#if defined(KMC_SSE2) || defined(KMC_AVX2) || defined(KMC_NEON) || defined(KMC_WASM)
     uint64_t four;
     memcpy(&four, labels, sizeof four);
     return four;

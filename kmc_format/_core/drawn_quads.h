@@ -93,6 +93,40 @@ ALWAYS_INLINE void quad_spread(void *a, void *b, void *c, void *d, Quad v) {
     memcpy(a, values, 4), memcpy(b, values + 1, 4), memcpy(c, values + 2, 4), memcpy(d, values + 3, 4);
 }
 
+#elif defined(KMC_WASM)
+typedef v128_t Quad;
+LANES_FN Quad quad_of(int32_t v) { return wasm_i32x4_splat(v); }
+LANES_FN Quad quad_load(const void *p) { return wasm_v128_load(p); }
+LANES_FN void quad_store(void *p, Quad a) { wasm_v128_store(p, a); }
+LANES_FN Quad quad_add(Quad a, Quad b) { return wasm_i32x4_add(a, b); }
+LANES_FN Quad quad_sub(Quad a, Quad b) { return wasm_i32x4_sub(a, b); }
+LANES_FN Quad quad_and(Quad a, Quad b) { return wasm_v128_and(a, b); }
+LANES_FN Quad quad_sar(Quad a, int n) { return wasm_i32x4_shr(a, (uint32_t)n); }
+LANES_FN int32_t quad_sum(Quad a) {
+    a = wasm_i32x4_add(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
+    return wasm_i32x4_extract_lane(a, 0) + wasm_i32x4_extract_lane(a, 1);
+}
+LANES_FN Quad quad_times(Quad a, Quad b) { return wasm_i32x4_dot_i16x8(a, b); }
+LANES_FN Quad quad_times_16(Quad a, Quad b) {
+    return wasm_i32x4_dot_i16x8(wasm_v128_and(a, wasm_i32x4_splat(0xffff)), b);
+}
+LANES_FN Quad quad_times_18(Quad a, Quad b) { return wasm_i32x4_mul(a, b); }
+LANES_FN Quad quad_within(Quad a, int32_t limit) {
+    return wasm_i32x4_max(wasm_i32x4_min(a, wasm_i32x4_splat(limit)), wasm_i32x4_splat(-limit));
+}
+LANES_FN Quad quad_collect(const void *a, const void *b, const void *c, const void *d) {
+    Quad v = wasm_v128_load32_zero(a);
+    v = wasm_v128_load32_lane(b, v, 1);
+    v = wasm_v128_load32_lane(c, v, 2);
+    return wasm_v128_load32_lane(d, v, 3);
+}
+LANES_FN void quad_spread(void *a, void *b, void *c, void *d, Quad v) {
+    wasm_v128_store32_lane(a, v, 0);
+    wasm_v128_store32_lane(b, v, 1);
+    wasm_v128_store32_lane(c, v, 2);
+    wasm_v128_store32_lane(d, v, 3);
+}
+
 #else
 typedef struct {
     int32_t v[4];

@@ -90,7 +90,8 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
         const int answer = (int)label == candidates[i];
         const int count = own + (c.frames ? REFERENCE_CELLS : 0);
         if (c.rich     ? code_weighed_answer_of(drawn, slots, count, i, same, answer, c.decoding)
-            : c.frames ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
+            : c.frames || (KMC_COMPACT && c.match)
+                ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
                        : code_answer(drawn, slots, own, i, answer, c.decoding)) {
             return candidates[i];
         }

@@ -132,21 +132,41 @@ ALWAYS_INLINE void find_row(const Drawn *drawn, Forecast *forecast, int feature,
 }
 
 /* The same as functions, so that they are compiled once for all options. */
+#if KMC_COMPACT
+NEVER_INLINE static uint32_t code_lane_of_16(Drawn *drawn, const Forecast *forecast, int count, int weighted,
+                                             int denied, uint32_t lane, int decoding) {
+    return code_lane(drawn, forecast, count, weighted, denied, 4, lane, decoding);
+}
+NEVER_INLINE static uint32_t code_lane_of_32(Drawn *drawn, const Forecast *forecast, int count, int weighted,
+                                             int denied, uint32_t lane, int decoding) {
+    return code_lane(drawn, forecast, count, weighted, denied, 5, lane, decoding);
+}
+#define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \
+    ALWAYS_INLINE uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) {       \
+        return (BITS == 4 ? code_lane_of_16 : code_lane_of_32)(drawn, forecast, COUNT, WEIGHTED, DENY, lane, \
+                                                               decoding);                                    \
+    }
+#else
 #define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \
     NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) { \
         return decoding ? code_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, 1)                   \
                         : code_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, 0);                  \
     }
+#endif
 DEFINE_LANE(code_listed, LIST_ROWS, 0, 0, 4)
 DEFINE_LANE(code_lean_16, LEAN_ROWS, 0, DENIED, 4)
 DEFINE_LANE(code_lean_32, LEAN_ROWS, 0, DENIED, 5)
 
 /* Where speed gains less by a copy for each direction: rich ones, and those of frames, where a reference adds
    rows. */
+#if KMC_COMPACT
+#define DEFINE_LARGE_LANE(NAME, COUNT, WEIGHTED, BITS) DEFINE_LANE(NAME, COUNT, WEIGHTED, DENIED, BITS)
+#else
 #define DEFINE_LARGE_LANE(NAME, COUNT, WEIGHTED, BITS)                                                       \
     NEVER_INLINE static uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) { \
         return code_lane(drawn, forecast, COUNT, WEIGHTED, DENIED, BITS, lane, decoding);                    \
     }
+#endif
 DEFINE_LARGE_LANE(code_rich_16, RICH_ROWS, 1, 4)
 DEFINE_LARGE_LANE(code_rich_32, RICH_ROWS, 1, 5)
 DEFINE_LARGE_LANE(code_lean_16_of_frames, LEAN_ROWS + LEAN_REFERENCE_ROWS, 0, 4)

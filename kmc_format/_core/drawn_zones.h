@@ -54,7 +54,7 @@ ALWAYS_INLINE int code_end(Drawn *drawn, const Zone *zone, int seldom, int end, 
         return zone->end;
     }
     if (zone->length == 1) return 0;
-    return (seldom ? kmc_drawn_place
+    return (seldom || KMC_COMPACT ? kmc_drawn_place
                    : code_place_in)(coder, &adaptive->side[zone->slope][size], &adaptive->from_begin[size],
                                     &adaptive->from_end[zone->slope][size], zone->length, end, decoding);
 }

@@ -1,6 +1,6 @@
 /* Sixteen lanes of 16 bits, the unit of the label codings' arithmetic.
  *
- * Four implementations give the same results: AVX2, SSE2, NEON and plain C. A file that is compiled for AVX2
+ * Five implementations give the same results: AVX2, SSE2, NEON, WebAssembly's and plain C. A file that is compiled for AVX2
  * defines KMC_AVX2 (and sets the compiler's target) before it includes this one; KMC_PLAIN asks for plain C;
  * otherwise the machine's baseline is taken. All functions are pure. Lanes are numbered from 0 in the order
  * of memory. */
@@ -43,6 +43,9 @@ LANES_FN uint32_t lanes_clz(uint32_t v) {
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #define KMC_NEON
 #include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#define KMC_WASM
+#include <wasm_simd128.h>
 #else
 #define KMC_PLAIN
 #endif
@@ -78,6 +81,8 @@ LANES_FN uint32_t lanes_clz(uint32_t v) {
 #include "lanes_sse2.h"
 #elif defined(KMC_NEON)
 #include "lanes_neon.h"
+#elif defined(KMC_WASM)
+#include "lanes_wasm.h"
 #else
 #include "lanes_plain.h"
 #endif

@@ -148,6 +148,35 @@ ALWAYS_INLINE int code_column(Photo *photo, Column *column, Shape s, int careful
     return PHOTO_OK;
 }
 
+#if KMC_COMPACT
+/* What codes columns is all that there are copies of: for photographs of 33 to 256 colours, and for any. */
+NEVER_INLINE static int code_lean_two_of_16(Photo *photo, Column *column, int careful, int x, int y) {
+    const Shape shape = {4, 2, PHOTO_LARGE, 0, 1};
+    return code_column(photo, column, shape, careful, x, y);
+}
+NEVER_INLINE static int code_any_of_16(Photo *photo, Column *column, int careful, int x, int y) {
+    const Shape shape = {4, 0, photo->kind, photo->rich, 1};
+    return code_column(photo, column, shape, careful, x, y);
+}
+NEVER_INLINE static int code_any_of_32(Photo *photo, Column *column, int careful, int x, int y) {
+    const Shape shape = {5, 0, photo->kind, photo->rich, 1};
+    return code_column(photo, column, shape, careful, x, y);
+}
+#endif
+
+/* Code a column by the copy of code_column that suits it. */
+ALWAYS_INLINE int code_any_column(Photo *photo, Column *column, Shape s, int careful, int x, int y) {
+#if KMC_COMPACT
+    if (s.bits == 5) return code_any_of_32(photo, column, careful, x, y);
+    if (s.digits == 2 && !s.rich) return code_lean_two_of_16(photo, column, careful, x, y);
+    return code_any_of_16(photo, column, careful, x, y);
+#else
+    if (s.rich || !s.decoding) /* their speed hardly depends on it: one copy is enough */
+        return code_column(photo, column, s, s.decoding ? careful : 1, x, y);
+    return careful ? code_column(photo, column, s, 1, x, y) : code_column(photo, column, s, 0, x, y);
+#endif
+}
+
 /* Code the rows of the picture from y on that are in one wavefront. */
 ALWAYS_INLINE int code_wavefront(Photo *photo, Column *column, Shape s, int y) {
     const int behind = PHOTO_LAG * (PHOTO_ROWS - 1), columns = photo->width + behind;
@@ -157,12 +186,7 @@ ALWAYS_INLINE int code_wavefront(Photo *photo, Column *column, Shape s, int y) {
     for (int x = 0; x < columns && result == PHOTO_OK; x++) {
         const int inside = full && x > behind && x < photo->width - 1;
         const int careful = !inside || column->at + most > column->length;
-        if (s.rich || !s.decoding) /* their speed hardly depends on it: one copy is enough */
-            result = code_column(photo, column, s, s.decoding ? careful : 1, x, y);
-        else if (careful)
-            result = code_column(photo, column, s, 1, x, y);
-        else
-            result = code_column(photo, column, s, 0, x, y);
+        result = code_any_column(photo, column, s, careful, x, y);
         if (s.decoding && UNLIKELY(column->at > column->length)) return PHOTO_LENGTH;
     }
     return result;
@@ -193,6 +217,12 @@ ALWAYS_INLINE int code_picture(Photo *photo, Shape s) {
     return PHOTO_OK;
 }
 
+#if KMC_COMPACT
+int PHOTO_CODE(Photo *photo, int decoding) {
+    const Shape shape = {photo->lane_bits, photo->digits, photo->kind, photo->rich, decoding};
+    return code_picture(photo, shape);
+}
+#else
 /* A function for each shape that is frequent: NAME, bits of lanes, digits, kind; and one for each number of
    lanes that asks how many digits there are, and more that others know when they are compiled. */
 #define SHAPES(EACH)                                                                                         \
@@ -225,3 +255,4 @@ int PHOTO_CODE(Photo *photo, int decoding) {
     SHAPES(TRY)
     return photo->lane_bits == 4 ? code_any_of_16(photo, decoding) : code_any_of_32(photo, decoding);
 }
+#endif

@@ -1,0 +1,78 @@
+/** Why a file cannot be shown. */
+export class KMCError extends Error {
+  /** The broken rule of FORMAT.md, "What a reader rejects"; "limit" for limits that the caller or memory sets. */
+  readonly rule: string;
+  constructor(rule: string, message: string);
+}
+
+export interface Options {
+  /** The most pixels, 2 ** 28 by default; `decode` counts those of all frames. */
+  maxPixels?: number;
+}
+
+export type Mode = "1" | "L" | "LA" | "RGB" | "RGBA" | "P" | "I;16" | "I";
+/** k entries of `channels` values each. */
+export type Codebook = Uint8Array | Uint16Array | Int32Array;
+/** A number below k for each pixel, in rows. */
+export type Labels = Uint8Array | Uint16Array;
+
+/** What a file holds beside its picture: FORMAT.md, "Chunks". */
+export interface Metadata {
+  icc?: Uint8Array;
+  exif?: Uint8Array;
+  xmp?: Uint8Array;
+  /** Horizontal and vertical pixels per inch. */
+  dpi?: [number, number];
+  /** Of a palette: its one clear entry, or the alpha of its first entries. `codebook` has it already. */
+  transparency?: number | Uint8Array;
+  /** The squared error that a bit of the labels was worth where they were chosen by that. */
+  rdo?: number;
+}
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly mode: Mode;
+  readonly animated: boolean;
+  /** Width and height of a tile. */
+  readonly tile: [number, number];
+  /** For how many milliseconds each frame is shown; of a still [0]. */
+  readonly durations: number[];
+  /** How many times the frames are shown, 0 for ever; null for a still. */
+  readonly loop: number | null;
+  readonly metadata: Metadata;
+  /** These four are of the frame that was decoded last; before, of the first. */
+  readonly k: number;
+  readonly channels: number;
+  readonly codebook: Codebook;
+  /** Of mode P: the codebook as it is stored, without `metadata.transparency`. */
+  readonly palette: Codebook | null;
+  /** Decodes a frame. The frames in order take least; for any other, 16 are decoded at most. */
+  labels(frame?: number): Promise<Labels>;
+  /** Checks all that a reader must, in all frames; rejects with what is wrong. */
+  verify(): Promise<void>;
+}
+
+export interface Decoded {
+  width: number;
+  height: number;
+  mode: Mode;
+  channels: number;
+  codebook: Codebook;
+  labels: Labels;
+  frames: { duration: number; codebook: Codebook; labels: Labels }[];
+  metadata: Metadata;
+  loop: number | null;
+}
+
+/** Opens a file, and checks its header, codebook and structure. No labels are decoded yet. */
+export function open(data: Uint8Array | ArrayBuffer | Blob, options?: Options): Promise<Picture>;
+
+/** Decodes a whole file. */
+export function decode(data: Uint8Array | ArrayBuffer | Blob, options?: Options): Promise<Decoded>;
+
+/** Makes pixels of labels, in the colours of their frame. Integers without a colour go from black to white. */
+export function toImageData(picture: Picture | Decoded, labels: Labels): ImageData;
+
+/** Makes an image file of labels, those of the first frame by default. */
+export function toBlob(picture: Picture | Decoded, labels?: Labels, type?: string): Promise<Blob>;
