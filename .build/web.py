@@ -3,8 +3,9 @@
     python .build/web.py           writes it
     python .build/web.py --check   tells whether it is what the sources give
 
-It needs clang and wasm-ld, on Debian `apt install clang lld`. The same versions give the same bytes; the file
-names the version in its first line, and with another one `--check` says so and has nothing to compare.
+It needs clang and wasm-ld, on Debian `apt install clang lld`, and for the smallest file `pip install zopfli`.
+The same version of clang gives the same code; the file names the version in its first line, and with another
+one there is nothing to compare.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from __future__ import annotations
 import argparse
 import base64
 import gzip
+import itertools
 import re
+import string
 import subprocess
 import sys
 import tempfile
 import zlib
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,20 +29,11 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "kmc_format" / "_core"
 SOURCE = ROOT / "kmc_format" / "web" / "source"
 RESULT = ROOT / "kmc_format" / "web" / "kmc.js"
-SCRIPTS = ("decoder.js", "element.js")  # in the order in which they are joined
+DECODER = ("reader.js", "codebook.js", "container.js", "decoder.js")  # in the order in which they are joined, before element.js
 
-# The files of the core that decode, and how each is compiled: fast where labels are decoded, else small.
-FILES = {
-    "codebook": "-Oz",
-    "drawn": "-Oz",
-    "drawn_base": "-O2",
-    "drawn_motion": "-Oz",
-    "drawn_plain": "-Oz",
-    "machine": "-Oz",
-    "photo": "-Oz",
-    "photo_base": "-O2",
-    "photo_plain": "-Oz",
-}
+# The files of the core that decode. Of all they are made small, but of the one whose speed gains most by more.
+FILES = ("codebook", "drawn", "drawn_base", "drawn_motion", "photo", "photo_base")
+FAST = ("photo_base",)
 COMPILE = [
     "clang",
     "--target=wasm32",
@@ -49,9 +45,10 @@ COMPILE = [
     "-msimd128",
     "-mbulk-memory",
     "-msign-ext",
+    "-fno-vectorize",  # what gains by vectors has them already
+    "-fno-slp-vectorize",
     f"-I{SOURCE / 'libc'}",
     f"-I{CORE}",
-    f"-ffile-prefix-map={ROOT}=.",
 ]
 LINK = [
     "wasm-ld",
@@ -60,11 +57,43 @@ LINK = [
     "--strip-all",
     "--lto-O2",
     "-O2",
-    "--stack-first",
-    "-z",
-    "stack-size=65536",  # tables are elsewhere; an overflow is a trap
+    *("-mllvm", "-vectorize-loops=false", "-mllvm", "-vectorize-slp=false"),
+    *("-mllvm", "-disable-lsr"),  # which makes it larger, and no faster
+    "--stack-first",  # so that an overflow is a trap
+    *("-z", "stack-size=65536"),
     f"--max-memory={2**30}",  # whatever a file says
 ]
+
+# What scripts consist of. There are no regular expressions in them that hold quotes, comments or spaces, and
+# in the braces of a template are only names, points and what else a name would not be mistaken for.
+TOKENS = re.compile(
+    r"""(?P<text>"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|(?P<comment>/\*.*?\*/|//[^\n]*)"""
+    r"""|(?P<name>[A-Za-z_$][\w$]*)|(?P<other>\d\w*|.)""",
+    re.DOTALL,
+)
+NAME = re.compile(r"[A-Za-z_$][\w$]*")
+BRACES = re.compile(r"(?<=\$\{)[^}]*(?=\})")
+# Names that are not ours to shorten: of the language, of the platform, of the core, and those that users know.
+KEPT = set(
+    """
+    as async await break catch class const constructor continue default delete do else export extends false
+    finally for from function get if import in instanceof let new null of return set static super switch this
+    throw true try typeof undefined var void while with yield
+
+    Array ArrayBuffer Blob BYTES_PER_ELEMENT DataView DecompressionStream Error Float64Array ImageData Infinity
+    Int32Array Map Math Number Object OffscreenCanvas Promise RangeError Response String Uint16Array Uint32Array
+    Uint8Array WeakMap WebAssembly abort arrayBuffer assign at atob buffer byteLength byteOffset call cancel
+    ceil charCodeAt close compile convertToBlob create data done every exports fill Float32Array find floor forEach
+    getContext getFloat32 getFloat64 getReader getWriter has includes instantiate isView join keys length map max
+    memory MAX_VALUE message min name pipeThrough prototype push putImageData read readable reduce resolve reverse slice some
+    sort stream subarray then unshift value writable write
+
+    CORE after begin codebook copy drop end labels memory take
+
+    KMCError Picture animated channels decode dpi duration durations exif frames height icc k labels loop
+    maxPixels metadata mode open palette rdo rule tile toBlob toImageData transparency type verify width xmp
+    """.split()
+)
 
 
 def compiler() -> str:
@@ -79,58 +108,105 @@ def core() -> bytes:
     """Compile the decoder of the core as a module of WebAssembly."""
     with tempfile.TemporaryDirectory() as folder:
 
-        def build(source: Path, option: str) -> str:
+        def build(source: Path) -> str:
             result = str(Path(folder, f"{source.stem}.o"))
+            option = "-O2" if source.stem in FAST else "-Oz"
             subprocess.run([*COMPILE, option, "-c", str(source), "-o", result], check=True)
             return result
 
-        jobs = [(CORE / f"{name}.c", option) for name, option in FILES.items()]
         with ThreadPoolExecutor() as pool:
-            objects = list(pool.map(lambda job: build(*job), [*jobs, (SOURCE / "core.c", "-Oz")]))
+            objects = list(pool.map(build, [*(CORE / f"{name}.c" for name in FILES), SOURCE / "core.c"]))
         module = Path(folder, "core.wasm")
         subprocess.run([*LINK, *objects, "-o", str(module)], check=True)
         return module.read_bytes()
 
 
-# Strings are kept whole; of a template, what is in its braces too, so these hold no comments. There are no
-# regular expressions in the sources that hold quotes or slashes.
-TOKENS = re.compile(
-    r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)|(?P<comment>/\*.*?\*/|//[^\n]*)""",
-    re.DOTALL,
-)
+def deflate(data: bytes) -> bytes:
+    """Compress as a bare deflate stream, as far as there is a program for it."""
+    try:
+        import zopfli.zlib
+
+        return bytes(zopfli.zlib.compress(data, numiterations=50))[2:-4]
+    except ImportError:
+        compressor = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
+        return compressor.compress(data) + compressor.flush()
 
 
-def strip(script: str) -> str:
-    """Leave out comments, and space at the ends of lines."""
-    bare = TOKENS.sub(lambda found: found["text"] or "", script)
-    return "\n".join(line for line in map(str.strip, bare.split("\n")) if line) + "\n"
+def names_in(script: str) -> Iterator[str]:
+    for found in TOKENS.finditer(script):
+        if found["name"]:
+            yield found["name"]
+        elif found["text"] and found["text"][0] == "`":
+            for inside in BRACES.findall(found["text"]):
+                yield from NAME.findall(inside)
 
 
-def script() -> str:
-    """Return what kmc.js is to hold."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
-    coded = base64.b64encode(deflate.compress(core()) + deflate.flush()).decode()
-    scripts = [strip((SOURCE / name).read_text("utf-8")) for name in SCRIPTS if (SOURCE / name).exists()]
-    joined = "".join(scripts)
-    assert joined.count("@CORE@") == 1
-    return f"// KMC for browsers, built of kmc_format/web/source with clang {compiler()}\n" + joined.replace(
-        "@CORE@", coded
-    )
+def short_names(decoder: str, others: str) -> dict[str, str]:
+    """Return shorter names for those of the decoder that nobody else knows, the shortest for the most frequent."""
+    counts = Counter(names_in(decoder))
+    free = {*counts} - KEPT - {*names_in(others)}
+    letters = string.ascii_letters
+    candidates = (a + b for a in ["", *letters] for b in letters)
+    unused = itertools.filterfalse(({*counts} - free | KEPT | {*names_in(others)}).__contains__, candidates)
+    return {name: next(unused) for name, _ in counts.most_common() if name in free}
+
+
+def strip(script: str, names: dict[str, str]) -> str:
+    """Leave out comments and space that say nothing, and shorten names."""
+
+    def renamed(found: re.Match[str]) -> str:
+        return names.get(found[0], found[0])
+
+    parts = [""]
+    for found in TOKENS.finditer(script):
+        if text := found["text"]:
+            parts += [BRACES.sub(lambda inside: NAME.sub(renamed, inside[0]), text) if text[0] == "`" else text, ""]
+        elif found["comment"] is None:
+            parts[-1] += renamed(found)
+    return "".join(part if n % 2 else without_space(part) for n, part in enumerate(parts)).strip() + "\n"
+
+
+def without_space(code: str) -> str:
+    code = re.sub(r"\s*\n\s*", "\n", code)
+    code = re.sub(r" *([\][{}(),;:=?&|<>!*]) *", r"\1", code)
+    return re.sub(r"\n(?=[\]}).?:&|])|(?<=[\[{(,;:?&|=>])\n", "", code)
+
+
+def scripts() -> str:
+    """Return the scripts as one, in which there is no core yet."""
+    decoder = "".join((SOURCE / name).read_text("utf-8") for name in DECODER)
+    element = SOURCE / "element.js"
+    others = element.read_text("utf-8") if element.exists() else ""
+    names = short_names(decoder, others)
+    first = f"// KMC for browsers: kmc_format/web/source, with clang {compiler()}\n"
+    # First, as what a page compresses is smaller when like things are together.
+    return f'{first}const CORE="@CORE@";\n{strip(decoder, names)}{strip(others, names)}'
+
+
+def parts_of(result: str) -> tuple[str, bytes]:
+    """Take a result apart into the scripts and the core."""
+    found = re.search(r'(?<=")[A-Za-z0-9+/]{1000,}={0,2}(?=")', result)
+    assert found
+    expanded = zlib.decompress(base64.b64decode(found[0]), -15)
+    return result[: found.start()] + "@CORE@" + result[found.end() :], expanded
+
+
+def check() -> int:
+    there = RESULT.read_text("utf-8")
+    if not there.partition("\n")[0].endswith(f" clang {compiler()}"):
+        print(f"{RESULT.name} was built with another compiler than clang {compiler()}: there is nothing to compare")
+        return 0
+    same = parts_of(there) == (scripts(), core())
+    print(f"{RESULT.name} is {'' if same else 'not '}what its sources give")
+    return 0 if same else 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     if parser.parse_args().check:
-        there = RESULT.read_text("utf-8")
-        first = there.partition("\n")[0]
-        if not first.endswith(f" clang {compiler()}"):
-            print(f"{RESULT.name} was built with another compiler than clang {compiler()}: nothing to compare")
-            return 0
-        same = there == script()
-        print(f"{RESULT.name} is {'' if same else 'not '}what its sources give")
-        return 0 if same else 1
-    RESULT.write_text(script(), "utf-8")
+        return check()
+    RESULT.write_text(scripts().replace("@CORE@", base64.b64encode(deflate(core())).decode()), "utf-8")
     data = RESULT.read_bytes()
     print(f"{len(data):,} bytes, {len(gzip.compress(data, 9)):,} compressed")
     return 0

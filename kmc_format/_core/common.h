@@ -36,12 +36,20 @@
    call, and of those that are seldom needed. */
 #if defined(__wasm__)
 #define KMC_COMPACT 1
-#define OFTEN_INLINE NEVER_INLINE static __attribute__((unused))
-#define SELDOM NEVER_INLINE static __attribute__((minsize))
+#define OFTEN_INLINE NEVER_INLINE __attribute__((weak))
+#define SMALL __attribute__((minsize))
+#define SELDOM SMALL NEVER_INLINE static
+#define ONE_COPY NEVER_INLINE static /* of a function that is in no header of several files */
+#define NO_UNROLL _Pragma("nounroll")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define KMC_COMPACT 0
 #define OFTEN_INLINE ALWAYS_INLINE
+#define SMALL
 #define SELDOM NEVER_INLINE static
+#define ONE_COPY ALWAYS_INLINE
+#define NO_UNROLL
+#define UNROLL
 #endif
 
 ALWAYS_INLINE int32_t min_int(int32_t a, int32_t b) { return a < b ? a : b; }

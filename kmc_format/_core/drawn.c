@@ -175,10 +175,14 @@ static int open_drawn(Drawn *drawn, int width, int height, int k, const uint8_t 
 typedef int (*DrawnCoder)(Drawn *drawn, int decoding);
 
 static DrawnCoder choose_coder(void) {
+#if KMC_COMPACT
+    return kmc_drawn_code_base;
+#else
 #ifdef KMC_HAS_AVX2
     if (machine_path() == MACHINE_BEST && machine_has_avx2()) return kmc_drawn_code_avx2;
 #endif
     return machine_path() == MACHINE_PLAIN ? kmc_drawn_code_plain : kmc_drawn_code_base;
+#endif
 }
 
 size_t kmc_drawn_encode(const uint16_t *labels, int width, int height, int k, const uint8_t *colours,

@@ -127,7 +127,7 @@ ALWAYS_INLINE int code_next(Drawn *drawn, Row *row, Coding c) {
     return 1;
 }
 
-ALWAYS_INLINE int code_row_of(Drawn *drawn, Row *row, Coding c) {
+ONE_COPY int code_row(Drawn *drawn, Row *row, Coding c) {
     begin_row_of_labels(drawn, row);
     while (row->x < drawn->width) {
         if (!code_next(drawn, row, c)) return 0;
@@ -136,28 +136,13 @@ ALWAYS_INLINE int code_row_of(Drawn *drawn, Row *row, Coding c) {
     return 1;
 }
 
-#if KMC_COMPACT
-/* What codes rows is all that there are copies of: with lean codings, and with any. An engine of WebAssembly
-   also goes on to faster code only where a function begins. */
-NEVER_INLINE static int code_lean_row(Drawn *drawn, Row *row, int list, int decoding) {
-    const Coding coding = {list, 0, 0, LEAN_CELLS, decoding, 0};
-    return code_row_of(drawn, row, coding);
-}
-NEVER_INLINE static int code_any_row(Drawn *drawn, Row *row, Coding c) { return code_row_of(drawn, row, c); }
-ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) {
-    return c.match || c.rich ? code_any_row(drawn, row, c) : code_lean_row(drawn, row, c.list, c.decoding);
-}
-#else
-ALWAYS_INLINE int code_row(Drawn *drawn, Row *row, Coding c) { return code_row_of(drawn, row, c); }
-#endif
-
 /* A row becomes part of the numbers of the columns. */
 ALWAYS_INLINE void add_line(uint32_t *columns, const uint16_t *line, int count) {
     for (int i = 0; i < count; i++) columns[i] = (columns[i] << 5) + line[i];
 }
 
 /* Fills items of the plane, from x on in row y. */
-ALWAYS_INLINE void put_labels(const Plane *plane, size_t y, size_t x, size_t count, const uint16_t *line) {
+ONE_COPY void put_labels(const Plane *plane, size_t y, size_t x, size_t count, const uint16_t *line) {
     const size_t at = y * plane->width + x;
     if (plane->item_size == 1) {
         uint8_t *items = (uint8_t *)plane->items + at;
@@ -268,8 +253,9 @@ ALWAYS_INLINE int code_picture(Drawn *drawn, Coding c) {
 #if KMC_COMPACT
 int DRAWN_CODE(Drawn *drawn, int decoding) {
     const int options = drawn->options, match = options & DRAWN_MATCH, rich = options & DRAWN_RICH;
-    const int few = drawn->k > FEW_COLOURS ? LEAN_MATCH_CELLS : FEW_COLOURS_CELLS;
-    const Coding coding = {options & DRAWN_LIST, match, rich, rich ? RICH_CELLS : few, decoding, 0};
+    const int with_matches = drawn->k > FEW_COLOURS ? LEAN_MATCH_CELLS : FEW_COLOURS_CELLS;
+    const int cells = rich ? RICH_CELLS : match ? with_matches : LEAN_CELLS;
+    const Coding coding = {options & DRAWN_LIST, match, rich, cells, decoding, 0};
     return code_picture(drawn, coding);
 }
 #else

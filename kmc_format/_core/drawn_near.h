@@ -54,7 +54,7 @@ NEVER_INLINE static int find_listed(Drawn *drawn, Row *row, uint32_t label, int 
 }
 
 /* A colour that labels around foretell, a + b - c, by the upper half of each channel. */
-OFTEN_INLINE uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint32_t c) {
+ONE_COPY uint32_t predict(const Drawn *drawn, uint32_t a, uint32_t b, uint32_t c) {
     const uint8_t *one = drawn->colours + 4 * a, *other = drawn->colours + 4 * b,
                   *less = drawn->colours + 4 * c;
     uint32_t colour = 0;
@@ -80,7 +80,7 @@ NEVER_INLINE static void find_reference_rows(const Drawn *drawn, const Around *a
 }
 
 /* Spells a label digit by digit; returns k or more for what is none. */
-ALWAYS_INLINE uint32_t spell(Drawn *drawn, const Around *at, const Asked *asked, uint32_t label, Coding c) {
+ONE_COPY uint32_t spell(Drawn *drawn, const Around *at, const Asked *asked, uint32_t label, Coding c) {
     uint32_t lean[LEAN_ROWS + LEAN_REFERENCE_ROWS] = {at->W, at->N, at->NE,
                                                       hash_pair(at->W | at->N << 16, at->NE)};
     const int ended = asked->ended;

@@ -12,29 +12,30 @@ ALWAYS_INLINE uint32_t find_cells(const Drawn *drawn, const Row *row, const Arou
        together */
     const uint32_t same =
         (uint32_t)((equal & UINT64_C(0x0001000000060406)) * UINT64_C(0x0220080000004000) >> 58);
-    const uint32_t near = reach(at->a), far = reach(at->b);
+    const uint32_t near = count > 2 ? reach(at->a) : 0, far = count > 2 ? reach(at->b) : 0;
     const uint16_t *b = at->b, *c = at->c;
-    const uint32_t run = (uint32_t)min_int(row->x - row->last[-1], 40), short_run = run < 15 ? run : 15;
-    const uint64_t every = equal ^ (uint64_t)(c[0] == b[0]) << 51 ^ (uint64_t)(c[0] == at->N) << 52 ^
-                           (uint64_t)(c[1] == b[1]) << 53 ^ (uint64_t)(c[-1] == b[-1]) << 54 ^
-                           (uint64_t)(c[2] == b[2]) << 55 ^ (uint64_t)(c[-2] == b[-2]) << 56;
-    const uint64_t contexts[RICH_CELLS] = {
-        equal & MOST,
-        four_labels(at->W, at->NW, at->N, at->NE),
-        /* With matches and many colours there are no others. */
-        equal & MORE,
-        near | far << 6 | same << 12,
-        /* Without matches there are no others; with few colours these two are added. */
-        every,
-        short_run | near << 4 | same << 10 | far << 16,
-        /* The rest is of rich codings. */
-        four_labels(at->W, at->N, at->NN, b[1]),
-        four_labels(at->W, at->N, at->NE, at->WW),
-        four_labels(at->W, at->N, at->WW, at->o[-3]),
-        run | same << 6,
-        near | far << 6 | reach(c) << 12 | (uint32_t)(at->N == at->NN) << 18 |
-            (uint32_t)(at->W == at->N) << 19 | (uint32_t)(at->NN == c[0]) << 20,
-    };
+    uint64_t contexts[RICH_CELLS];
+    contexts[0] = equal & MOST;
+    contexts[1] = four_labels(at->W, at->NW, at->N, at->NE);
+    if (count > 2) { /* that is, not with matches and many colours */
+        contexts[2] = equal & MORE;
+        contexts[3] = near | far << 6 | same << 12;
+    }
+    if (count > LEAN_CELLS) { /* with matches and few colours */
+        const uint32_t run = (uint32_t)min_int(row->x - row->last[-1], 40), short_run = run < 15 ? run : 15;
+        contexts[4] = equal ^ (uint64_t)(c[0] == b[0]) << 51 ^ (uint64_t)(c[0] == at->N) << 52 ^
+                      (uint64_t)(c[1] == b[1]) << 53 ^ (uint64_t)(c[-1] == b[-1]) << 54 ^
+                      (uint64_t)(c[2] == b[2]) << 55 ^ (uint64_t)(c[-2] == b[-2]) << 56;
+        contexts[5] = short_run | near << 4 | same << 10 | far << 16;
+        if (count > FEW_COLOURS_CELLS) { /* rich codings */
+            contexts[6] = four_labels(at->W, at->N, at->NN, b[1]);
+            contexts[7] = four_labels(at->W, at->N, at->NE, at->WW);
+            contexts[8] = four_labels(at->W, at->N, at->WW, at->o[-3]);
+            contexts[9] = run | same << 6;
+            contexts[10] = near | far << 6 | reach(c) << 12 | (uint32_t)(at->N == at->NN) << 18 |
+                           (uint32_t)(at->W == at->N) << 19 | (uint32_t)(at->NN == c[0]) << 20;
+        }
+    }
     for (int i = 0; i < count; i++) slots[i] = find_slot(drawn, i, contexts[i]);
     return same;
 }
@@ -85,14 +86,14 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
     const int open[QUESTIONS] = {expected >= 0 && denied < 0, (int)first != expected,
                                  at->W != at->N && (int)second != expected,
                                  at->NE != at->W && at->NE != at->N && (int)at->NE != expected};
-    for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
+    const int several = c.frames || (KMC_COMPACT && own != LEAN_CELLS);
+    NO_UNROLL for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
         if (!open[i]) continue;
         const int answer = (int)label == candidates[i];
         const int count = own + (c.frames ? REFERENCE_CELLS : 0);
         if (c.rich     ? code_weighed_answer_of(drawn, slots, count, i, same, answer, c.decoding)
-            : c.frames || (KMC_COMPACT && c.match)
-                ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
-                       : code_answer(drawn, slots, own, i, answer, c.decoding)) {
+            : several  ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
+                       : code_answer(drawn, slots, KMC_COMPACT ? LEAN_CELLS : own, i, answer, c.decoding)) {
             return candidates[i];
         }
     }

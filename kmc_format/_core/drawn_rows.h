@@ -102,7 +102,7 @@ ALWAYS_INLINE int64_t find_middle(int k, int64_t first, int shift) {
 }
 
 /* The logits of a row before its first visit: colours near that of a label are likely. */
-NEVER_INLINE static void begin_row(const Drawn *drawn, int16_t *row, uint32_t label, uint32_t prefix,
+SELDOM void begin_row(const Drawn *drawn, int16_t *row, uint32_t label, uint32_t prefix,
                                    int shift, int weaker) {
     const uint8_t *mine = drawn->colours + 4 * (size_t)label;
     for (int j = 0; j < drawn->lanes; j++) {
@@ -133,18 +133,13 @@ ALWAYS_INLINE void find_row(const Drawn *drawn, Forecast *forecast, int feature,
 
 /* The same as functions, so that they are compiled once for all options. */
 #if KMC_COMPACT
-NEVER_INLINE static uint32_t code_lane_of_16(Drawn *drawn, const Forecast *forecast, int count, int weighted,
-                                             int denied, uint32_t lane, int decoding) {
-    return code_lane(drawn, forecast, count, weighted, denied, 4, lane, decoding);
-}
-NEVER_INLINE static uint32_t code_lane_of_32(Drawn *drawn, const Forecast *forecast, int count, int weighted,
-                                             int denied, uint32_t lane, int decoding) {
-    return code_lane(drawn, forecast, count, weighted, denied, 5, lane, decoding);
+NEVER_INLINE static uint32_t code_any_lane(Drawn *drawn, const Forecast *forecast, int count, int weighted,
+                                           int denied, int bits, uint32_t lane, int decoding) {
+    return code_lane(drawn, forecast, count, weighted, denied, bits, lane, decoding);
 }
 #define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \
     ALWAYS_INLINE uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) {       \
-        return (BITS == 4 ? code_lane_of_16 : code_lane_of_32)(drawn, forecast, COUNT, WEIGHTED, DENY, lane, \
-                                                               decoding);                                    \
+        return code_any_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, decoding);                  \
     }
 #else
 #define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \

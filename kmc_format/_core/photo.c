@@ -9,10 +9,14 @@
 typedef int (*PhotoCoder)(Photo *photo, int decoding);
 
 static PhotoCoder choose_coder(void) {
+#if KMC_COMPACT
+    return kmc_photo_code_base;
+#else
 #ifdef KMC_HAS_AVX2
     if (machine_path() == MACHINE_BEST && machine_has_avx2()) return kmc_photo_code_avx2;
 #endif
     return machine_path() == MACHINE_PLAIN ? kmc_photo_code_plain : kmc_photo_code_base;
+#endif
 }
 
 /* ---- Model ---- */

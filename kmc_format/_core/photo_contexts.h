@@ -103,7 +103,7 @@ ALWAYS_INLINE uint32_t find_place(const Photo *photo, Shape s, int feature, uint
 }
 
 /* The logits of a row before its first visit: like colours are likely. */
-NEVER_INLINE static void begin_row(const Photo *photo, int16_t *row, uint64_t colour, uint32_t node,
+SELDOM void begin_row(const Photo *photo, int16_t *row, uint64_t colour, uint32_t node,
                                    int shift) {
     const size_t plane = (size_t)photo->nodes * (size_t)photo->lanes;
     int16_t channels[4];

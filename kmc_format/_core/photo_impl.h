@@ -6,19 +6,19 @@
 ALWAYS_INLINE void add_rows(const Column *column, Pixel *pixel, Shape s, int d) {
     const int vectors = (1 << s.bits) / 16;
     Lanes sum[2], share[2], sums[2];
-    for (int v = 0; v < vectors; v++) sum[v] = lanes_set(0);
+    UNROLL for (int v = 0; v < vectors; v++) sum[v] = lanes_set(0);
     for (int f = 0; f < shape_features(s); f++) {
         const int16_t *row = column->rows[f] + ((size_t)pixel->place[d][f] << s.bits);
-        for (int v = 0; v < vectors; v++) {
+        UNROLL for (int v = 0; v < vectors; v++) {
             Lanes logits = lanes_load(row + 16 * v);
             if (s.rich) logits = lanes_mulhi(logits, lanes_set(column->scales[d][f]));
             sum[v] = f == 0 ? logits : lanes_adds(sum[v], logits);
         }
     }
     if (s.rich)
-        for (int v = 0; v < vectors; v++) sum[v] = lanes_adds(sum[v], sum[v]);
+        UNROLL for (int v = 0; v < vectors; v++) sum[v] = lanes_adds(sum[v], sum[v]);
     softmax_share(sum, s.bits, share, sums);
-    for (int v = 0; v < vectors; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
         lanes_store(pixel->error[d] + 16 * v, share[v]);
         lanes_store(pixel->ends + 16 + 16 * v, sums[v]);
     }
@@ -32,14 +32,14 @@ ALWAYS_INLINE uint32_t code_digit(Pixel *pixel, Shape s, int d, uint32_t digit, 
     int16_t *error = pixel->error[d];
     Lanes end[2];
     const Stretch stretch = softmax_stretch(ends[lanes], s.bits);
-    for (int v = 0; v < vectors; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
         end[v] = softmax_end(lanes_load(ends + 1 + 16 * v), stretch, v);
         lanes_store(ends + 1 + 16 * v, end[v]);
     }
     if (s.decoding)
         digit = vectors == 1 ? lanes_first_above(end[0], (int)target)
                              : lanes_first_above2(end[0], end[vectors - 1], (int)target);
-    for (int v = 0; v < vectors; v++)
+    UNROLL for (int v = 0; v < vectors; v++)
         lanes_store(error + 16 * v, softmax_error(lanes_load(error + 16 * v), stretch, digit, v));
     *start = ends[digit], *size = (uint32_t)ends[digit + 1] - ends[digit];
     return digit;
@@ -79,7 +79,7 @@ ALWAYS_INLINE void code_next_digit(Photo *photo, Column *column, Shape s, int di
 ALWAYS_INLINE void learn_digit(const Photo *photo, Column *column, const Pixel *pixel, Shape s, int d) {
     const int vectors = (1 << s.bits) / 16, features = shape_features(s);
     Lanes error[2];
-    for (int v = 0; v < vectors; v++) error[v] = lanes_load(pixel->error[d] + 16 * v);
+    UNROLL for (int v = 0; v < vectors; v++) error[v] = lanes_load(pixel->error[d] + 16 * v);
     for (int f = 0; f < features; f += 4) {
         LanesParts slope[4];
         const int group = min_int(4, features - f);
@@ -88,7 +88,7 @@ ALWAYS_INLINE void learn_digit(const Photo *photo, Column *column, const Pixel *
             int16_t *row = column->rows[f + g] + ((size_t)place << s.bits);
             const uint32_t visits = column->visits[f + g][place];
             const Lanes rate = lanes_set(photo->rates[visits]);
-            for (int v = 0; v < vectors; v++) {
+            UNROLL for (int v = 0; v < vectors; v++) {
                 Lanes logits = lanes_load(row + 16 * v);
                 if (s.rich) {
                     LanesParts part = lanes_products(error[v], logits);
@@ -154,11 +154,11 @@ NEVER_INLINE static int code_lean_two_of_16(Photo *photo, Column *column, int ca
     const Shape shape = {4, 2, PHOTO_LARGE, 0, 1};
     return code_column(photo, column, shape, careful, x, y);
 }
-NEVER_INLINE static int code_any_of_16(Photo *photo, Column *column, int careful, int x, int y) {
+SELDOM int code_any_of_16(Photo *photo, Column *column, int careful, int x, int y) {
     const Shape shape = {4, 0, photo->kind, photo->rich, 1};
     return code_column(photo, column, shape, careful, x, y);
 }
-NEVER_INLINE static int code_any_of_32(Photo *photo, Column *column, int careful, int x, int y) {
+SELDOM int code_any_of_32(Photo *photo, Column *column, int careful, int x, int y) {
     const Shape shape = {5, 0, photo->kind, photo->rich, 1};
     return code_column(photo, column, shape, careful, x, y);
 }
@@ -218,7 +218,7 @@ ALWAYS_INLINE int code_picture(Photo *photo, Shape s) {
 }
 
 #if KMC_COMPACT
-int PHOTO_CODE(Photo *photo, int decoding) {
+SMALL int PHOTO_CODE(Photo *photo, int decoding) {
     const Shape shape = {photo->lane_bits, photo->digits, photo->kind, photo->rich, decoding};
     return code_picture(photo, shape);
 }

@@ -23,9 +23,9 @@ ALWAYS_INLINE void softmax_share(const Lanes *logits, int bits, Lanes *share, La
     Lanes before = lanes_set(0);
     /* (1 - (largest - logit) / 2^16)^16 is nearly exp */
     const Lanes top = lanes_not_highest(vectors == 2 ? lanes_max(logits[0], logits[vectors - 1]) : logits[0]);
-    for (int v = 0; v < vectors; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
         share[v] = lanes_add(logits[v], top);
-        for (int j = 0; j < 4; j++) share[v] = lanes_mulhi_u(share[v], share[v]);
+        UNROLL for (int j = 0; j < 4; j++) share[v] = lanes_mulhi_u(share[v], share[v]);
         share[v] = lanes_shr(share[v], bits);
         sums[v] = lanes_add(lanes_sums(share[v]), before);
         if (v + 1 < vectors) before = lanes_last(sums[v]);

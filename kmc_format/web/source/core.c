@@ -5,6 +5,7 @@
 
 #include "codebook.h"
 #include "drawn.h"
+#include "labels.h"
 #include "photo.h"
 
 #define EXPORT(NAME) __attribute__((export_name(#NAME)))
@@ -109,25 +110,14 @@ int codebook(uint32_t *words, size_t k, int channels, int bits, const uint8_t *c
     return decode_codebook(&codebook, coded, size);
 }
 
-EXPORT(drawn)
-int drawn(const uint8_t *coded, size_t size, void *items, int width, int height, int item_size,
-          const uint16_t *names, int k, const uint8_t *colours, int options) {
+/* Decodes a tile: of frames the next one, if there are such, or one by itself. */
+EXPORT(labels)
+int labels(int coding, int options, const uint8_t *coded, size_t size, void *items, int item_size, int width,
+           int height, int k, const uint16_t *names, const uint8_t *colours, DrawnFrames *frames) {
     const Plane plane = {items, (size_t)width, item_size, names};
-    return kmc_drawn_decode(coded, size, &plane, height, k, colours, options);
-}
-
-EXPORT(photo)
-int photo(const uint8_t *coded, size_t size, void *items, int width, int height, int item_size,
-          const uint16_t *names, int k, const uint8_t *colours, int options) {
-    const Plane plane = {items, (size_t)width, item_size, names};
-    return kmc_photo_decode(coded, size, &plane, height, k, colours, options);
-}
-
-EXPORT(follow)
-int follow(const uint8_t *coded, size_t size, void *items, int width, int item_size, const uint16_t *names,
-           int options, DrawnFrames *frames) {
-    const Plane plane = {items, (size_t)width, item_size, names};
-    return kmc_drawn_decode_frame(frames, coded, size, &plane, options);
+    if (frames) return kmc_drawn_decode_frame(frames, coded, size, &plane, options);
+    return (coding == CODING_DRAWN ? kmc_drawn_decode : kmc_photo_decode)(coded, size, &plane, height, k, colours,
+                                                                         options);
 }
 
 /* Rows of frames are kept with margins, which in narrow tiles take more than their labels. */

@@ -1,0 +1,190 @@
+/* What stands before labels: header, metadata, and the chunks of frames. */
+
+const MAX_DIMENSION = 2 ** 31 - 1;
+const MAX_TILE_PIXELS = 2 ** 28;
+const MAX_TILES = 2 ** 24;
+const MAX_METADATA = 2 ** 24;
+const MAX_DEPTH = 16;
+const MAX_RDO = 2 ** 22;
+
+const tagOf = (letter) => letter.charCodeAt(0);
+const INDEX = tagOf("I");
+const KNOWN = [..."Iiexdtroa"].map(tagOf);
+
+function readHeader(reader) {
+  if (reader.take(8).join() !== "139,75,77,67,13,10,26,10") fail("signature", "this is no KMC file");
+  const version = reader.byte();
+  if (version !== 1) fail("version", `this reader knows version 1, not ${version}`);
+  const kind = reader.byte();
+  const width = reader.varint();
+  const height = reader.varint();
+  const k = reader.varint() + 1;
+  const tiled = kind > 127;
+  const tile = tiled ? [reader.varint(), reader.varint()] : [width, height];
+  const coded = readCodebook(reader, k);
+  reader.check(8);
+  const columns = Math.ceil(width / tile[0]);
+  const grid = { width, height, tile, columns, count: columns * Math.ceil(height / tile[1]) };
+  checkGrid(grid, tiled);
+  return { grid, format: kind & 15, own: { k, coding: (kind >> 4) & 7, coded } };
+}
+
+function readCodebook(reader, k) {
+  const length = reader.varint();
+  if (length > 4 * k) fail("codebook-length", `${length} bytes are too long for ${k} entries`);
+  return reader.take(length);
+}
+
+function checkGrid({ width, height, tile, count }, tiled) {
+  const [across, down] = tile;
+  if (!width || !height || Math.max(width, height) > MAX_DIMENSION) fail("size", `no picture is ${width}x${height}`);
+  if (!across || !down || across > width || down > height || tiled !== count > 1) {
+    fail("tile-size", `a picture of ${width}x${height} has no tiles of ${across}x${down}`);
+  }
+  if (across * down > MAX_TILE_PIXELS) fail("tile-pixels", `a tile of ${across}x${down} is too large`);
+  if (count > MAX_TILES) fail("tile-count", `${count} tiles are too many`);
+}
+
+/** Reads index and metadata; returns the payloads of those that are known, by tag. */
+function readChunks(reader, count) {
+  const chunks = new Map();
+  while (!(reader.bytes[reader.at] < 32)) {
+    const name = `the chunk at byte ${reader.at}`;
+    const { tag, payload } = reader.chunk((tag, length) => {
+      if (tag === INDEX) {
+        if (length !== 4 * count) fail("index-length", `${name} is no index of ${count} tiles`);
+      } else if (KNOWN.includes(tag) && length > MAX_METADATA + 4) fail("metadata-length", `${name} is too long`);
+    });
+    const known = KNOWN.includes(tag);
+    if (!known && (tag < 97 || tag > 122)) fail("chunk-unknown", `${name} is newer than this reader`);
+    if (chunks.has(tag)) fail("chunk-duplicate", `${name} is not the first of its kind`);
+    if (chunks.has(INDEX)) fail("chunk-order", `${name} is after the index`);
+    if (known) chunks.set(tag, payload);
+  }
+  if (chunks.has(INDEX) !== count > 1) fail("index-presence", "several tiles have an index, and one has none");
+  return chunks;
+}
+
+async function parseMetadata(get, mode) {
+  const metadata = {};
+  const wrong = (letter) => fail("metadata-value", `chunk ${letter} is not as described`);
+  const bytes = async (letter, name) => {
+    if (!get(letter)) return;
+    const reader = new Reader(get(letter), "metadata-value");
+    const length = reader.varint();
+    if (length > MAX_METADATA) fail("metadata-length", `chunk ${letter} is too long`);
+    const stored = reader.bytes.slice(reader.at);
+    if (stored.length > length) wrong(letter);
+    metadata[name] = stored.length < length ? await inflate(stored, length) : stored;
+  };
+  await bytes("i", "icc");
+  await bytes("e", "exif");
+  await bytes("x", "xmp");
+  const numbers = (letter, array, most) => {
+    const payload = get(letter)?.slice().reverse(); // as they are big-endian
+    if (!payload) return undefined;
+    if (payload.length !== array.byteLength) wrong(letter);
+    new Uint8Array(array.buffer).set(payload);
+    if (!array.every((one) => one > 0 && one <= most)) wrong(letter);
+    return array;
+  };
+  const dpi = numbers("d", new Float64Array(2), Number.MAX_VALUE);
+  if (dpi) metadata.dpi = [dpi[1], dpi[0]];
+  const clear = get("t");
+  if (clear) {
+    const one = clear[0] === 0 && clear.length === 2;
+    if (mode !== "P" || !(one || (clear[0] === 1 && clear.length < 258))) wrong("t");
+    metadata.transparency = one ? clear[1] : clear.slice(1);
+  }
+  const rdo = numbers("r", new Float32Array(1), MAX_RDO);
+  if (rdo) metadata.rdo = rdo[0];
+  return metadata;
+}
+
+function parseTiming(payload) {
+  const reader = new Reader(payload, "frame-timing");
+  const timing = { loop: reader.varint(), duration: reader.varint() };
+  if (reader.at < payload.length) fail("frame-timing", "chunk a has more bytes than two numbers");
+  return timing;
+}
+
+// Flags of frames.
+const KEY = 1;
+const DURATION = 2;
+const CODEBOOK = 4;
+const BACK = 8;
+const KEPT = 16;
+
+/** Finds where the frames after the first begin, and the last ends: by the index, or from chunk to chunk. */
+function findFrames(bytes, first) {
+  const found = findByIndex(bytes, first);
+  if (found) return found;
+  const reader = new Reader(bytes, "truncated", first);
+  const starts = [];
+  for (;;) {
+    starts.push(reader.at);
+    const tag = reader.byte();
+    reader.take(reader.varint() + 4);
+    if (tag === tagOf("j")) return starts;
+    if (tag !== tagOf("f")) fail("chunk-order", "there is another chunk among the frames");
+  }
+}
+
+function findByIndex(bytes, first) {
+  const end = bytes.length;
+  try {
+    const at = end - new Reader(bytes, "", end - 8).word();
+    if (at < first || at >= end - 8) return null;
+    const { tag, payload } = new Reader(bytes, "", at).chunk();
+    const lengths = new Reader(payload, "", 0, payload.length - 4);
+    const starts = [first];
+    while (lengths.at < lengths.end) starts.push((first += lengths.varint()));
+    return tag === tagOf("j") && first === at ? starts : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Reads a frame whose chunk has these bounds, but for its codebook and tiles. */
+function readFrame(bytes, number, start, end) {
+  const chunk = new Reader(bytes, "truncated", start);
+  const name = `frame ${number}`;
+  const { tag, payload } = chunk.chunk();
+  if (tag !== tagOf("f") || chunk.at !== end) fail("index-mismatch", `${name} is not as the index says`);
+  const reader = new Reader(payload, "frame-length");
+  const flags = reader.byte();
+  const lacks = (some, other) => flags & some && !(flags & other);
+  if (flags > 31 || lacks(KEY | BACK, DURATION) || lacks(CODEBOOK, KEY) || lacks(KEPT, BACK) || (flags & 9) === 9) {
+    fail("frame-flags", `${name} has flags that do not go together, or are newer than this reader`);
+  }
+  const duration = flags & DURATION ? reader.varint() : undefined;
+  const back = flags & BACK ? reader.varint() : 1;
+  if (!(flags & KEY || (back && back <= number))) fail("frame-back", `${name} goes back by ${back} frames`);
+  let own;
+  if (flags & CODEBOOK) {
+    own = { k: reader.varint() + 1, coding: reader.byte() };
+    own.coded = readCodebook(reader, own.k);
+  }
+  return { name, flags, duration, own, before: flags & KEY ? -1 : number - back, coded: payload.subarray(reader.at) };
+}
+
+/** Reads all frames, and checks that each goes on from one that is there. */
+function readFrames(bytes, first, duration) {
+  const starts = findFrames(bytes, first);
+  const frames = [{ duration, flags: KEY, before: -1, depth: 1 }];
+  let kept = 0;
+  for (let n = 1; n < starts.length; n++) {
+    const frame = readFrame(bytes, n, starts[n - 1], starts[n]);
+    const { name, before, flags } = frame;
+    frame.duration ??= frames[n - 1].duration;
+    if (flags & BACK) {
+      if (before !== kept) fail("frame-back", `${name} goes back to another than the last that was kept`);
+      frames[kept].returned = true;
+    }
+    frame.depth = before < 0 ? 1 : frames[before].depth + 1;
+    if (frame.depth > MAX_DEPTH) fail("frame-depth", `${name} takes more than ${MAX_DEPTH} to be decoded`);
+    if (flags & (KEY | KEPT)) kept = n;
+    frames.push(frame);
+  }
+  return frames;
+}
