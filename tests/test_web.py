@@ -1,0 +1,98 @@
+"""kmc.js in Node: it reads golden files as the package does, and rejects hostile ones by the same rules."""
+
+import functools
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from support import GOLDEN, HOSTILE, ROOT
+from web_cases import cases
+
+import kmc_format
+
+WEB = ROOT / "kmc_format" / "web"
+SCRIPT = (WEB / "kmc.js").read_text("utf-8")
+GOLDEN_FILES = sorted(GOLDEN.glob("*.kmc"))
+HOSTILE_FILES = sorted(HOSTILE.glob("x_*.kmc"))
+NODE = shutil.which("node")
+SECONDS = 60
+
+
+@functools.cache
+def version_of_node():
+    said = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.match(r"v(\d+)", said)[1])
+
+
+def node(*arguments):
+    if not NODE or version_of_node() < 20:
+        pytest.skip("there is no Node of version 20 or newer")
+    command = [NODE, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT / "tests" / "web")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return json.loads(done.stdout)
+
+
+def test_node_reads_golden_files_and_rejects_hostile_ones(tmp_path):
+    given = tmp_path / "cases.json"
+    given.write_text(json.dumps(cases(GOLDEN_FILES, HOSTILE_FILES)))
+    assert node("check.mjs", given) == {}
+
+
+def test_the_check_notices_what_differs(tmp_path):
+    given = tmp_path / "cases.json"
+    sound, hostile = cases(GOLDEN_FILES[:1], HOSTILE_FILES[:1])
+    given.write_text(json.dumps([sound | {"frames": []}, hostile | {"rules": ["k"]}]))
+    assert list(node("check.mjs", given)) == [sound["name"], hostile["name"]]
+
+
+def test_a_page_limits_the_pixels(tmp_path):
+    still, moving = (max(GOLDEN.glob(pattern), key=lambda path: path.stat().st_size) for pattern in PATTERNS)
+    program = tmp_path / "limits.mjs"
+    imports = [f'import * as kmc from "{(WEB / "kmc.js").as_uri()}"', 'import { readFileSync } from "node:fs"']
+    imports += [f'import {{ limits }} from "{(ROOT / "tests" / "web" / "checks.js").as_uri()}"']
+    calls = [f"await limits(kmc, readFileSync({str(path)!r}), {pixels(path)})" for path in (still, moving)]
+    program.write_text("\n".join([*imports, f"console.log(JSON.stringify([{', '.join(calls)}]))"]))
+    assert node(program) == [["", "limit", "limit"], ["", "limit", "limit"]]
+
+
+PATTERNS = ("RGB-*--default.kmc", "film-*.kmc")
+
+
+def pixels(path):
+    width, height = kmc_format.read_header(path).size
+    return width * height
+
+
+def test_the_script_is_small():
+    assert len(gzip.compress(SCRIPT.encode(), 9)) <= 30_000
+
+
+def test_it_needs_nothing_else():
+    assert not re.findall(r"\b(?:require|import|eval|Function|fetch\(\")\s*\(|\bimport\b[^.;]*\bfrom\b", SCRIPT)
+
+
+def test_its_types_tell_what_it_exports():
+    exported = set(re.findall(r"export (?:async )?(?:function|class|const) (\w+)", SCRIPT))
+    types = (WEB / "kmc.d.ts").read_text("utf-8")
+    assert set(re.findall(r"export (?:declare )?(?:function|class|const) (\w+)", types)) == exported
+
+
+def test_its_package_has_the_version():
+    package = json.loads((WEB / "package.json").read_text("utf-8"))
+    assert package["version"] == kmc_format.__version__
+    assert all((WEB / name).is_file() for name in package["files"])
+
+
+def test_it_is_what_its_sources_give():
+    if not (shutil.which("clang") and shutil.which("wasm-ld")):
+        pytest.skip("there is no clang with wasm-ld")
+    command = [sys.executable, str(ROOT / ".build" / "web.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    if "nothing to compare" in done.stdout:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
