@@ -47,6 +47,7 @@ COMPILE = [
     "-msign-ext",
     "-fno-vectorize",  # what gains by vectors has them already
     "-fno-slp-vectorize",
+    "-Wno-pass-failed",  # loops are to be unrolled where their length is known
     f"-I{SOURCE / 'libc'}",
     f"-I{CORE}",
 ]
@@ -117,7 +118,9 @@ def core() -> bytes:
         with ThreadPoolExecutor() as pool:
             objects = list(pool.map(build, [*(CORE / f"{name}.c" for name in FILES), SOURCE / "core.c"]))
         module = Path(folder, "core.wasm")
-        subprocess.run([*LINK, *objects, "-o", str(module)], check=True)
+        linked = subprocess.run([*LINK, *objects, "-o", str(module)], stderr=subprocess.PIPE, text=True)
+        if linked.returncode:
+            sys.exit(linked.stderr)
         return module.read_bytes()
 
 

@@ -188,7 +188,11 @@ def test_the_build_knows_all_files_of_the_core():
     core = next(extension for extension in extensions if extension["name"] == "kmc_format._core._native")
     files = [path.relative_to(ROOT).as_posix() for path in (ROOT / "kmc_format" / "_core").glob("*.[ch]")]
     assert sorted(core["sources"]) == sorted(file for file in files if file.endswith(".c"))
-    assert set(core["depends"]) - {".build/backend.py"} == {file for file in files if file.endswith(".h")}
+    assert set(core["depends"]) == {
+        *(".build/backend.py", ".build/web.py"),
+        *(file for file in files if file.endswith(".h")),
+        *(path.relative_to(ROOT).as_posix() for path in (ROOT / "kmc_format/web/source").rglob("*.*")),
+    }
 
 
 def test_the_face_has_what_the_module_has():
