@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kmc_format._format import codec, container
+from kmc_format._format import codec
 from kmc_format._format.codebook import with_alpha
 from kmc_format._format.codec import Header
 from kmc_format._format.container import Reader
@@ -27,15 +27,15 @@ def header_of(data: bytes) -> Header:
     return codec.read_header(Reader(io.BytesIO(data)))
 
 
-def frames_of(data: bytes, header: Header) -> tuple[list[Indexed], list[int], int | None]:
-    """Return all frames, their durations, and how often they are shown."""
+def frames_of(data: bytes, header: Header, most: int | None) -> tuple[list[Indexed], list[int], int | None]:
+    """Return all frames, or the first ones, the durations of all, and how often they are shown."""
     if not header.is_animated:
         reader = Reader(io.BytesIO(data))
         return [codec.decode(reader, codec.read_header(reader), threads=1)], [0], None
     reader = FrameReader(io.BytesIO(data), header)
     numbers = range(len(reader))
     return (
-        [reader.read(number, threads=1) for number in numbers],
+        [reader.read(number, threads=1) for number in numbers[:most]],
         [reader.duration(number) for number in numbers],
         reader.timing.loop,
     )
@@ -52,10 +52,10 @@ def metadata(header: Header) -> dict[str, Any]:
     return {name: value.hex() if isinstance(value, bytes) else value for name, value in given.items()}
 
 
-def case(data: bytes) -> dict[str, Any]:
+def case(data: bytes, most: int | None = None) -> dict[str, Any]:
     """Return all there is to tell of a file that is sound."""
     header = header_of(data)
-    pictures, durations, loop = frames_of(data, header)
+    pictures, durations, loop = frames_of(data, header, most)
     seen = with_alpha(header.codebook, header.metadata.get("transparency"))
     palette = digest(header.codebook) if header.mode == "P" else None
     return {
@@ -77,5 +77,3 @@ def cases(golden: list[Path], hostile: list[Path]) -> list[dict[str, Any]]:
     sound = [{"name": str(path), **case(path.read_bytes())} for path in golden]
     return sound + [{"name": str(path), "rules": [path.name.split("_")[1]]} for path in hostile]
 
-
-__all__ = ["case", "cases", "container", "frames_of", "header_of"]

@@ -43,9 +43,11 @@ export async function outcome(kmc, data, { maxPixels = 2 ** 28, most = Infinity 
 
 /** What an outcome has other than expected: lines of text. */
 export function differences(expected, found) {
-  if (expected.rules) return expected.rules.includes(found.rule) ? [] : [`${found.rule ?? "no rule"}, not ${expected.rules}`];
-  if (found.rule) return [`it is rejected: ${found.rule}`];
+  const { rule = "" } = found;
+  if (expected.rules) return expected.rules.includes(rule) ? [] : [`${rule || "no rule"}, not ${expected.rules}`];
+  if (rule) return [`it is rejected: ${rule}`];
   const all = { ...expected, other: [] };
+  delete all.number;
   return Object.keys(all)
     .filter((name) => JSON.stringify(all[name]) !== JSON.stringify(found[name]))
     .map((name) => `${name}: ${JSON.stringify(found[name])}, not ${JSON.stringify(all[name])}`);
