@@ -47,7 +47,7 @@ class Core {
   }
 }
 
-const noMemory = () => fail("limit", "there is no memory for it");
+const noMemory = () => fail("limit", "there is no memory for this file");
 
 // By pixel format: mode, channels, type of a channel, and the most entries.
 const KINDS = [
@@ -65,18 +65,17 @@ const KINDS = [
 /** The entries of a codebook, and what labels are to those who code them. */
 class Book {
   static async read([mode, channels, type, most = 65536], { k, coding, coded }, transparency) {
-    if (k > most) fail("k", `k = ${k} is over ${most}, the most for mode ${mode}`);
+    if (k > most) fail("k");
     const words = new Uint32Array(k * channels);
     const step = type.BYTES_PER_ELEMENT;
     if (coding === 0) {
-      if (coded.length !== words.length * step) fail("codebook-length", "it has another length than its entries");
+      if (coded.length !== words.length * step) fail("codebook-length");
       coded.forEach((byte, at) => {
         const word = Math.floor(at / step);
         words[word] = words[word] * 256 + byte;
       });
-    } else if (coding > 1) {
-      fail("codebook-coding", `codebook coding ${coding} is newer than this reader`);
     } else {
+      if (coding > 1) fail("codebook-coding", NEWER);
       const core = await Core.share();
       const sound = core.run((calls, put) => {
         const at = put(words, true);
@@ -84,11 +83,9 @@ class Book {
         words.set(core.view(at, words));
         return sound;
       });
-      if (!sound) fail("codebook-length", "a codebook is not what its bytes hold");
+      if (!sound) fail("codebook-length");
     }
-    if (mode === "1" && words.some((word) => word && word !== 255)) {
-      fail("codebook-value", "a bilevel codebook holds other values than 0 and 255");
-    }
+    if (mode === "1" && words.some((word) => word && word !== 255)) fail("codebook-value");
     return new Book(mode, k, channels, type.from(words), transparency);
   }
 

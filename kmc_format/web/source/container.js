@@ -12,9 +12,8 @@ const INDEX = tagOf("I");
 const KNOWN = [..."Iiexdtroa"].map(tagOf);
 
 function readHeader(reader) {
-  if (reader.take(8).join() !== "139,75,77,67,13,10,26,10") fail("signature", "this is no KMC file");
-  const version = reader.byte();
-  if (version !== 1) fail("version", `this reader knows version 1, not ${version}`);
+  if (reader.take(8).join() !== "139,75,77,67,13,10,26,10") fail("signature", "this is not a KMC file");
+  if (reader.byte() !== 1) fail("version", NEWER);
   const kind = reader.byte();
   const width = reader.varint();
   const height = reader.varint();
@@ -31,50 +30,47 @@ function readHeader(reader) {
 
 function readCodebook(reader, k) {
   const length = reader.varint();
-  if (length > 4 * k) fail("codebook-length", `${length} bytes are too long for ${k} entries`);
+  if (length > 4 * k) fail("codebook-length");
   return reader.take(length);
 }
 
 function checkGrid({ width, height, tile, count }, tiled) {
   const [across, down] = tile;
-  if (!width || !height || Math.max(width, height) > MAX_DIMENSION) fail("size", `no picture is ${width}x${height}`);
-  if (!across || !down || across > width || down > height || tiled !== count > 1) {
-    fail("tile-size", `a picture of ${width}x${height} has no tiles of ${across}x${down}`);
-  }
-  if (across * down > MAX_TILE_PIXELS) fail("tile-pixels", `a tile of ${across}x${down} is too large`);
-  if (count > MAX_TILES) fail("tile-count", `${count} tiles are too many`);
+  if (!width || !height || Math.max(width, height) > MAX_DIMENSION) fail("size");
+  if (!across || !down || across > width || down > height || tiled !== count > 1) fail("tile-size");
+  if (across * down > MAX_TILE_PIXELS) fail("tile-pixels");
+  if (count > MAX_TILES) fail("tile-count");
 }
 
 /** Reads index and metadata; returns the payloads of those that are known, by tag. */
 function readChunks(reader, count) {
   const chunks = new Map();
   while (!(reader.bytes[reader.at] < 32)) {
-    const name = `the chunk at byte ${reader.at}`;
     const { tag, payload } = reader.chunk((tag, length) => {
       if (tag === INDEX) {
-        if (length !== 4 * count) fail("index-length", `${name} is no index of ${count} tiles`);
-      } else if (KNOWN.includes(tag) && length > MAX_METADATA + 4) fail("metadata-length", `${name} is too long`);
+        if (length !== 4 * count) fail("index-length");
+      } else if (KNOWN.includes(tag) && length > MAX_METADATA + 4) fail("metadata-length");
     });
     const known = KNOWN.includes(tag);
-    if (!known && (tag < 97 || tag > 122)) fail("chunk-unknown", `${name} is newer than this reader`);
-    if (chunks.has(tag)) fail("chunk-duplicate", `${name} is not the first of its kind`);
-    if (chunks.has(INDEX)) fail("chunk-order", `${name} is after the index`);
+    if (!known && (tag < 97 || tag > 122)) fail("chunk-unknown", NEWER);
+    if (chunks.has(tag)) fail("chunk-duplicate");
+    if (chunks.has(INDEX)) fail("chunk-order");
     if (known) chunks.set(tag, payload);
   }
-  if (chunks.has(INDEX) !== count > 1) fail("index-presence", "several tiles have an index, and one has none");
+  if (chunks.has(INDEX) !== count > 1) fail("index-presence");
   return chunks;
 }
 
 async function parseMetadata(get, mode) {
   const metadata = {};
-  const wrong = (letter) => fail("metadata-value", `chunk ${letter} is not as described`);
+  const require = (sound) => sound || fail("metadata-value");
   const bytes = async (letter, name) => {
     if (!get(letter)) return;
     const reader = new Reader(get(letter), "metadata-value");
     const length = reader.varint();
-    if (length > MAX_METADATA) fail("metadata-length", `chunk ${letter} is too long`);
+    if (length > MAX_METADATA) fail("metadata-length");
     const stored = reader.bytes.slice(reader.at);
-    if (stored.length > length) wrong(letter);
+    require(stored.length <= length);
     metadata[name] = stored.length < length ? await inflate(stored, length) : stored;
   };
   await bytes("i", "icc");
@@ -83,9 +79,9 @@ async function parseMetadata(get, mode) {
   const numbers = (letter, array, most) => {
     const payload = get(letter)?.slice().reverse(); // as they are big-endian
     if (!payload) return undefined;
-    if (payload.length !== array.byteLength) wrong(letter);
+    require(payload.length === array.byteLength);
     new Uint8Array(array.buffer).set(payload);
-    if (!array.every((one) => one > 0 && one <= most)) wrong(letter);
+    require(array.every((one) => one > 0 && one <= most));
     return array;
   };
   const dpi = numbers("d", new Float64Array(2), Number.MAX_VALUE);
@@ -93,7 +89,7 @@ async function parseMetadata(get, mode) {
   const clear = get("t");
   if (clear) {
     const one = clear[0] === 0 && clear.length === 2;
-    if (mode !== "P" || !(one || (clear[0] === 1 && clear.length < 258))) wrong("t");
+    require(mode === "P" && (one || (clear[0] === 1 && clear.length < 258)));
     metadata.transparency = one ? clear[1] : clear.slice(1);
   }
   const rdo = numbers("r", new Float32Array(1), MAX_RDO);
@@ -104,7 +100,7 @@ async function parseMetadata(get, mode) {
 function parseTiming(payload) {
   const reader = new Reader(payload, "frame-timing");
   const timing = { loop: reader.varint(), duration: reader.varint() };
-  if (reader.at < payload.length) fail("frame-timing", "chunk a has more bytes than two numbers");
+  if (reader.at < payload.length) fail("frame-timing");
   return timing;
 }
 
@@ -126,7 +122,7 @@ function findFrames(bytes, first) {
     const tag = reader.byte();
     reader.take(reader.varint() + 4);
     if (tag === tagOf("j")) return starts;
-    if (tag !== tagOf("f")) fail("chunk-order", "there is another chunk among the frames");
+    if (tag !== tagOf("f")) fail("chunk-order");
   }
 }
 
@@ -148,24 +144,23 @@ function findByIndex(bytes, first) {
 /** Reads a frame whose chunk has these bounds, but for its codebook and tiles. */
 function readFrame(bytes, number, start, end) {
   const chunk = new Reader(bytes, "truncated", start);
-  const name = `frame ${number}`;
   const { tag, payload } = chunk.chunk();
-  if (tag !== tagOf("f") || chunk.at !== end) fail("index-mismatch", `${name} is not as the index says`);
+  if (tag !== tagOf("f") || chunk.at !== end) fail("index-mismatch");
   const reader = new Reader(payload, "frame-length");
   const flags = reader.byte();
   const lacks = (some, other) => flags & some && !(flags & other);
   if (flags > 31 || lacks(KEY | BACK, DURATION) || lacks(CODEBOOK, KEY) || lacks(KEPT, BACK) || (flags & 9) === 9) {
-    fail("frame-flags", `${name} has flags that do not go together, or are newer than this reader`);
+    fail("frame-flags", NEWER);
   }
   const duration = flags & DURATION ? reader.varint() : undefined;
   const back = flags & BACK ? reader.varint() : 1;
-  if (!(flags & KEY || (back && back <= number))) fail("frame-back", `${name} goes back by ${back} frames`);
+  if (!(flags & KEY || (back && back <= number))) fail("frame-back");
   let own;
   if (flags & CODEBOOK) {
     own = { k: reader.varint() + 1, coding: reader.byte() };
     own.coded = readCodebook(reader, own.k);
   }
-  return { name, flags, duration, own, before: flags & KEY ? -1 : number - back, coded: payload.subarray(reader.at) };
+  return { flags, duration, own, before: flags & KEY ? -1 : number - back, coded: payload.subarray(reader.at) };
 }
 
 /** Reads all frames, and checks that each goes on from one that is there. */
@@ -175,14 +170,14 @@ function readFrames(bytes, first, duration) {
   let kept = 0;
   for (let n = 1; n < starts.length; n++) {
     const frame = readFrame(bytes, n, starts[n - 1], starts[n]);
-    const { name, before, flags } = frame;
+    const { before, flags } = frame;
     frame.duration ??= frames[n - 1].duration;
     if (flags & BACK) {
-      if (before !== kept) fail("frame-back", `${name} goes back to another than the last that was kept`);
+      if (before !== kept) fail("frame-back");
       frames[kept].returned = true;
     }
     frame.depth = before < 0 ? 1 : frames[before].depth + 1;
-    if (frame.depth > MAX_DEPTH) fail("frame-depth", `${name} takes more than ${MAX_DEPTH} to be decoded`);
+    if (frame.depth > MAX_DEPTH) fail("frame-depth");
     if (flags & (KEY | KEPT)) kept = n;
     frames.push(frame);
   }

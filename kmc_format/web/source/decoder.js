@@ -29,7 +29,7 @@ class Tile {
   async decode(book, coding, payload) {
     const follows = coding === FOLLOWING && this.picture.animated;
     if (follows || coding === undefined) {
-      if (!this.labels) fail("frame-key", "a tile goes on, but nothing comes before");
+      if (!this.labels) fail("frame-key");
       if (follows) await this.goOn(book, coding, payload);
       return;
     }
@@ -46,7 +46,7 @@ class Tile {
     const { labels, width, height } = this;
     const bits = [1, 2, 4, 8, 16].find((bits) => k <= 2 ** bits);
     const length = height * Math.ceil((width * bits) / 8);
-    if (payload.length > length) fail("labels-length", "there are more bytes than packed labels take");
+    if (payload.length > length) fail("labels-length");
     const packed = payload.length < length ? await inflate(payload, length) : payload;
     if (bits === 8) labels.set(packed);
     for (let at = 0, n = 0; bits !== 8 && at < length; at++) {
@@ -56,17 +56,15 @@ class Tile {
         labels[n++] = (packed[at] >> shift) & (2 ** bits - 1);
       }
     }
-    if (labels.some((label) => label >= k)) fail("label", `a label is not below k = ${k}`);
+    if (labels.some((label) => label >= k)) fail("label");
   }
 
   /** Returns the options of modelled labels, if there are such. */
   optionsOf(coding, payload) {
-    if (coding > FOLLOWING - !this.picture.animated) fail("label-coding", `label coding ${coding} is newer than this reader`);
+    if (coding > FOLLOWING - !this.picture.animated) fail("label-coding", NEWER);
     const options = payload.length ? payload[0] : 255;
     const lasting = (options & 10) === (FRAMES | MATCHES) && options < 32;
-    if (!(lasting ? coding !== PHOTOGRAPHIC : options < [0, 8, 2, 0][coding])) {
-      fail("labels-model", "a model of labels is newer than this reader");
-    }
+    if (!(lasting ? coding !== PHOTOGRAPHIC : options < [0, 8, 2, 0][coding])) fail("labels-model", NEWER);
     return options;
   }
 
@@ -86,14 +84,14 @@ class Tile {
     if (!broken) return;
     this.labels = null;
     if (broken > 2) noMemory();
-    fail(["label", "labels-length"][broken - 1], "these are not the bytes that labels take");
+    fail(["label", "labels-length"][broken - 1]);
   }
 
   async goOn(book, coding, payload) {
     const options = this.optionsOf(coding, payload);
     const core = (this.picture.core ??= await Core.make());
     if (!this.frames) this.begin(core, book, options);
-    if ((options ^ this.options) & (FRAMES | MATCHES | RICH)) fail("labels-model", "a tile does not go on as it began");
+    if ((options ^ this.options) & (FRAMES | MATCHES | RICH)) fail("labels-model", NEWER);
     this.labels ??= book.room(this.width * this.height);
     this.model(core, book, coding, payload, options);
     if (!this.learns) this.forget();
@@ -124,6 +122,7 @@ class Tile {
   }
 }
 
+const TOO_LARGE = "this file has more pixels than are allowed here";
 const bookOf = new WeakMap(); // of the labels that were returned
 
 /** A picture whose front was read, and that decodes labels as they are asked for. */
@@ -133,10 +132,10 @@ class Picture {
     const reader = new Reader(bytes);
     const { grid, format, own } = readHeader(reader);
     const { width, height, tile } = grid;
-    if (width * height > maxPixels) fail("limit", `${width}x${height} pixels are over ${maxPixels}`);
+    if (width * height > maxPixels) fail("limit", TOO_LARGE);
     const chunks = readChunks(reader, grid.count);
     const get = (letter) => chunks.get(tagOf(letter));
-    const kind = KINDS[format] ?? fail("pixel-format", `pixel format ${format} is newer than this reader`);
+    const kind = KINDS[format] ?? fail("pixel-format", NEWER);
     const metadata = await parseMetadata(get, kind[0]);
     const timing = get("a") ? parseTiming(get("a")) : { loop: null, duration: 0 };
     const book = await Book.read(kind, own, metadata.transparency);
@@ -240,8 +239,8 @@ class Picture {
       let own = reader;
       if (index) own = new Reader(reader.take(lengths.word()), "index-mismatch");
       const { tag, payload } = own.chunk();
-      if (tag > 31) fail("chunk-order", "there is another chunk among the tiles");
-      if (index && own.at < own.end) fail("index-mismatch", "a tile is shorter than the index says");
+      if (tag > 31) fail("chunk-order");
+      if (index && own.at < own.end) fail("index-mismatch");
       await tile.decode(this.now.book, tag, payload);
     }
   }
@@ -272,7 +271,7 @@ export async function decode(data, options = {}) {
   const { maxPixels = 2 ** 28 } = options;
   const picture = await open(data, options);
   const { width, height, mode, metadata, loop, durations } = picture;
-  if (width * height * durations.length > maxPixels) fail("limit", `all frames together are over ${maxPixels} pixels`);
+  if (width * height * durations.length > maxPixels) fail("limit", TOO_LARGE);
   const frames = [];
   for (const duration of durations) {
     const labels = await picture.labels(frames.length);

@@ -10,7 +10,9 @@ export class KMCError extends Error {
   }
 }
 
-const fail = (rule, message) => {
+const NEWER = "this file needs a newer reader";
+
+const fail = (rule, message = "this file is damaged") => {
   throw new KMCError(rule, message);
 };
 
@@ -30,7 +32,7 @@ class Reader {
 
   take(count) {
     const start = this.at;
-    if (count > this.end - start) fail(this.rule, `it ends at byte ${this.end}`);
+    if (count > this.end - start) fail(this.rule, "this file ends too early");
     this.at += count;
     return this.bytes.subarray(start, this.at);
   }
@@ -52,14 +54,14 @@ class Reader {
       if (value >= 2 ** 32 || (place && !byte)) break;
       return value;
     }
-    return fail("varint", `the number before byte ${this.at} is over-long`);
+    return fail("varint");
   }
 
   /** Checks the CRC of what was read from an offset on. */
   check(from) {
     let crc = -1;
     for (let at = from; at < this.at; at++) crc = CRCS[(crc ^ this.bytes[at]) & 255] ^ (crc >>> 8);
-    if (this.word() !== ~crc >>> 0) fail("crc", `what begins at byte ${from} is damaged`);
+    if (this.word() !== ~crc >>> 0) fail("crc");
   }
 
   /** Reads a chunk; `check` is called with tag and length before more is read. */
@@ -114,7 +116,7 @@ async function inflate(data, length) {
   const result = await expand(data, length);
   // There, a stream that needs all its bytes is one that is not whole without the last.
   if (!result || ((await ignoresMore) && (await expand(data.slice(0, -1), length)))) {
-    fail("deflate", `a deflate stream does not hold ${length} bytes`);
+    fail("deflate");
   }
   return result;
 }
