@@ -1,0 +1,91 @@
+"""A page with kmc.js in headless Chromium, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SECONDS = 120  # that anything may take
+PAGE = "<!doctype html><meta charset=utf-8><title>KMC</title>"
+CALL = """
+const [body, given, done] = arguments;
+const wait = Object.getPrototypeOf(async () => {}).constructor;
+Promise.all([import("/kmc_format/web/kmc.js"), import("/tests/web/checks.js")])
+  .then(([kmc, checks]) => new wait("kmc", "checks", "given", body)(kmc, checks, given))
+  .then((value) => done(JSON.stringify({ value: value ?? null })), (error) => done(JSON.stringify({ error: String(error.stack) })));
+"""
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves the repository, other files that are given, and an empty page."""
+
+    def __init__(self, *arguments: Any, files: dict[str, bytes]) -> None:
+        self.files = files
+        super().__init__(*arguments, directory=str(ROOT))
+
+    def do_GET(self) -> None:
+        data = PAGE.encode() if self.path == "/" else self.files.get(self.path[1:])
+        if data is None:
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if self.path == "/" else "application/octet-stream")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+class Page:
+    """A page that can run asynchronous functions; `files` are served under their names."""
+
+    def __init__(self, driver: Any, files: dict[str, bytes]) -> None:
+        self.driver, self.files = driver, files
+
+    def call(self, body: str, given: object = None) -> Any:
+        """Run the body of a function of `kmc`, `checks` and what is given; return what it does."""
+        answer = json.loads(self.driver.execute_async_script(CALL, body, given))
+        assert "error" not in answer, answer["error"]
+        return answer["value"]
+
+
+@contextmanager
+def open_page(profile: Path) -> Iterator[Page]:
+    from selenium import webdriver
+
+    files: dict[str, bytes] = {}
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, files=files))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for option in (*OPTIONS, f"--user-data-dir={profile}"):
+        options.add_argument(option)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        driver.set_script_timeout(SECONDS)
+        driver.get(f"http://127.0.0.1:{server.server_port}/")
+        yield Page(driver, files)
+    finally:
+        driver.quit()
+        server.shutdown()
+        server.server_close()
