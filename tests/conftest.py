@@ -6,7 +6,10 @@ import pytest
 
 import kmc_format._core  # noqa: F401  # which says what to do where it is not compiled
 
-APPS = {"test_browser.py", "test_cluster.py", "test_explorer.py", "test_notebook.py", "test_rasters.py", "test_web_page.py"}
+APPS = {
+    *("test_browser.py", "test_cluster.py", "test_element.py", "test_explorer.py", "test_notebook.py"),
+    *("test_rasters.py", "test_view_page.py", "test_web_page.py"),
+}
 IN_DOCTESTS = ("dask", "open_array(", "explore(")  # that need more than the default tier has installed
 
 

@@ -76,3 +76,41 @@ export function toImageData(picture: Picture | Decoded, labels: Labels): ImageDa
 
 /** Makes an image file of labels, those of the first frame by default. */
 export function toBlob(picture: Picture | Decoded, labels?: Labels, type?: string): Promise<Blob>;
+
+/**
+ * `<kmc-image src="x.kmc" alt="...">`, which is laid out, and named to assistive technology, as `<img>` is.
+ *
+ * Its attributes are those of `<img>`: `src`, `alt`, `width`, `height`, `loading`; and `maxpixels`, the most pixels
+ * that a picture may have, 2 ** 26 by default; `paused`; and `motion="always"`, for animations that move also for
+ * those who prefer less motion. A frame that says 10 ms or less is shown for 100 ms, as browsers do with GIF.
+ *
+ * Its events are `load`; `error`, an ErrorEvent; and `frame`, when a frame of an animation is shown.
+ */
+export class KMCImage extends HTMLElement {
+  /** Starts a worker that runs this module, for a picture over a megapixel; a page may set another way. */
+  static worker: () => Worker;
+  src: string;
+  alt: string;
+  /** Whether there is nothing to wait for. */
+  readonly complete: boolean;
+  /** Why there is no picture. */
+  readonly error: Error | null;
+  readonly picture: Picture | null;
+  readonly naturalWidth: number;
+  readonly naturalHeight: number;
+  /** The number of the frame that is shown. */
+  readonly frame: number;
+  /** Shows a file that is at hand. The events tell how that went. */
+  show(data: Uint8Array | ArrayBuffer | Blob): Promise<void>;
+  /** Shows a frame, and goes on from there unless it is paused. */
+  seek(frame: number): Promise<void>;
+}
+
+/** Puts elements in the place of `<img data-kmc="x.kmc">`, with their other attributes; returns them. */
+export function upgrade(root?: ParentNode): KMCImage[];
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "kmc-image": KMCImage;
+  }
+}
