@@ -42,6 +42,7 @@ from ._cli.text import (
     saved,
     summary,
 )
+from ._cli.viewing import view
 from ._options.options import SaveOptions
 
 if TYPE_CHECKING:
@@ -295,6 +296,9 @@ def compare(
         draw(figure)
     else:
         figures.show()
+
+
+kmc.add_command(view)
 
 
 # --- Many options ---------------------------------------------------------------------------------

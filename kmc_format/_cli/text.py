@@ -39,7 +39,7 @@ def _sizes(records: Iterable[Record]) -> tuple[int, int]:
 
 def saved(records: Iterable[Record]) -> str:
     before, after = _sizes(records)
-    return f"{_bytes(before - after)} saved" if before > after else ""
+    return f"{size_of(before - after)} saved" if before > after else ""
 
 
 def summary(records: Sequence[Record]) -> str:
@@ -50,7 +50,7 @@ def summary(records: Sequence[Record]) -> str:
     parts = []
     if written := len(records) - failed - skipped:
         share = f" ({after / before:.1%})" if before else ""
-        parts.append(f"{written} written, {_bytes(before)} to {_bytes(after)}{share}")
+        parts.append(f"{written} written, {size_of(before)} to {size_of(after)}{share}")
     if skipped:
         parts.append(f"{skipped} up to date (--force writes them again)")
     if failed:
@@ -58,7 +58,7 @@ def summary(records: Sequence[Record]) -> str:
     return "; ".join(parts)
 
 
-def _bytes(count: int) -> str:
+def size_of(count: int) -> str:
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if abs(count) >= size:
             return f"{count / size:.1f} {unit}"
