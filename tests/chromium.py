@@ -16,8 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 OPTIONS = (
@@ -35,12 +33,18 @@ SECONDS = 60  # that anything may take
 STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'"
 
 
-@contextmanager
-def chromium(profile: Path) -> Iterator[Any]:
-    """Start a browser; yield its driver."""
+def needs_chromium() -> None:
+    """Skip a test where there is no browser, or fail where there is to be one."""
+    import pytest  # which those who measure need not have
+
     if not (CHROMIUM and DRIVER):
         missing = pytest.fail if "KMC_ARTEFACTS" in os.environ else pytest.skip
         missing("there is no Chromium with its chromedriver: see .ci/browser")
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Any]:
+    """Start a browser, which must be there; yield its driver."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -118,6 +122,10 @@ class Tab:
             if not node["ignored"]
         ]
 
+    def accessible_names(self, role: str) -> list[str]:
+        """Return the names of what has a role."""
+        return [one["name"] for one in self.accessible() if one["role"] == role]
+
     def keep(self, name: str) -> None:
         """Keep a screenshot as an artefact of the build."""
         if os.environ.get("KMC_ARTEFACTS"):
@@ -137,11 +145,12 @@ class File(NamedTuple):
 class Site:
     """A site of this machine: what it has at each path, and which paths were asked for."""
 
-    def __init__(self, policy: str = STRICT) -> None:
+    def __init__(self, policy: str = STRICT, *, cache: bool = False) -> None:
         self.files: dict[str, File] = {}
         self.asked: list[str] = []
         self.broken: list[str] = []  # the paths whose answers the browser did not wait for
         self.policy = policy
+        self.cache = cache  # whether the browser may keep files
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self.server.server_port}"
@@ -161,6 +170,8 @@ class Site:
         request.send_header("Content-Type", file.kind)
         request.send_header("Content-Length", str(len(file.data)))
         request.send_header("Content-Security-Policy", self.policy)
+        if self.cache:
+            request.send_header("Cache-Control", "max-age=3600")
         request.end_headers()
         half = len(file.data) // 2
         try:

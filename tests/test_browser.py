@@ -1,19 +1,13 @@
-"""`explorer.serve` in a real browser: headless Chromium moves the sliders and the divider, and saves.
-
-Where the environment variable KMC_ARTEFACTS names a folder, screenshots are kept there, and that there is no
-browser is an error; otherwise the tests are skipped then.
-"""
+"""`explorer.serve` in a real browser: headless Chromium moves the sliders and the divider, and saves."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -22,27 +16,13 @@ from pathlib import Path
 import numpy as np
 import psutil  # which ipykernel brings
 import pytest
+from chromium import SECONDS, chromium, needs_chromium, until
 from PIL import Image
 from support import ROOT, smooth
 
 import kmc_format
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
 PHOTOGRAPH = ROOT / "sample_images" / "photograph.png"
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-)
-SECONDS = 60  # that anything may take
-
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is ended by SIGINT")
 
 
@@ -98,9 +78,7 @@ def server(tmp_path_factory):
 
 @contextmanager
 def serving(*arguments):
-    if not (CHROMIUM and DRIVER):
-        missing = pytest.fail if "KMC_ARTEFACTS" in os.environ else pytest.skip
-        missing("there is no Chromium with its chromedriver: see .ci/browser")
+    needs_chromium()
     server = Server(*arguments)
     try:
         yield server
@@ -118,19 +96,9 @@ def page(server, tmp_path_factory):
 
 @contextmanager
 def browsing(server, profile):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in (*OPTIONS, f"--user-data-dir={profile}"):
-        options.add_argument(option)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        driver.set_page_load_timeout(SECONDS)
+    with chromium(profile) as driver:
         driver.get(server.url)
         yield Page(driver)
-    finally:
-        driver.quit()
 
 
 class Page:
@@ -141,11 +109,7 @@ class Page:
         self.until(lambda: self.all(".kmc-figures"))
 
     def until(self, condition):
-        end = time.monotonic() + SECONDS
-        while not (value := condition()):
-            assert time.monotonic() < end, self.driver.page_source
-            time.sleep(0.02)
-        return value
+        return until(condition, lambda: self.driver.page_source)
 
     def all(self, selector):
         return self.driver.find_elements("css selector", selector)
