@@ -8,8 +8,8 @@ gave before is kept if it came from the same version, machine and Python. With a
 other formats' files are not found again. `--quick` runs a little of each to see that all of it runs; what
 comes of it means nothing, and is printed instead of written.
 
-Needs `pip install '.[benchmark,dask,explore]'`, the shared images, pngquant and gifsicle; a benchmark that
-fails is named in the end, and its part says how.
+Needs `pip install '.[benchmark,test-apps]'`, the shared images, pngquant, gifsicle and Chromium; a benchmark
+that fails is named in the end, and its part says how.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ BENCHMARKS = (
     "preview",
     "overhead",
     "commands",
+    "page",
     "cluster",
     "raster",
 )
