@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import threading
 
 import numpy as np
 import pytest
-from chromium import File, Site, Tab, chromium, until
+from chromium import STRICT, File, Site, Tab, chromium, needs_chromium, until
 from PIL import Image
 from support import HOSTILE, ROOT, save, smooth
 
@@ -31,6 +32,14 @@ for (const type of ["load", "error", "frame"]) {
     }
   }, { capture: true });
 }
+"""
+# What the example of the guide begins with, and what it gives.
+GUIDE = """
+const bytes = new Uint8Array(await (await fetch("map.kmc")).arrayBuffer());
+const context = document.createElement("canvas").getContext("2d");
+@
+const { width, height } = await createImageBitmap(png);
+globalThis.result = [labels.length, png.type, codebook.length / 3, frames.length, width, height];
 """
 PIXELS = """
 const canvas = document.querySelector(arguments[0]).shadowRoot.querySelector("canvas");
@@ -68,6 +77,7 @@ def site():
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
+    needs_chromium()
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
 
@@ -157,11 +167,10 @@ def test_it_is_an_image_to_assistive_technology(show):
         '<button><kmc-image src="clear.kmc" alt="Save"></kmc-image></button>'
     )
     page.loaded(3)
-    told = [(one["role"], one["name"]) for one in page.accessible()]
-    assert [name for role, name in told if role == "image"] == ["A <b> & c", "Save"]
-    assert ("button", "Save") in told
+    assert page.accessible_names("image") == ["A <b> & c", "Save"]
+    assert page.accessible_names("button") == ["Save"]
     page.run("document.querySelector('kmc-image').alt = 'Other'")
-    assert "Other" in [one["name"] for one in page.accessible() if one["role"] == "image"]
+    assert page.accessible_names("image") == ["Other", "Save"]
 
 
 SIZES = {
@@ -235,8 +244,7 @@ def test_errors_are_text(show, file, reason):
     assert event["message"].endswith(reason)
     assert page.run("return [a.complete, a.picture, a.error.message]") == [True, None, event["message"]]
     assert page.size("#a")[1] > 15
-    said = [one["name"] for one in page.accessible() if one["role"] == "StaticText"]
-    assert any(text.startswith("The <i> map") for text in said)
+    assert any(text.startswith("The <i> map") for text in page.accessible_names("StaticText"))
     page.run("a.src = 'smooth.kmc'")
     until(lambda: page.run("return a.picture !== null"))
     assert page.text("#a") == ""
@@ -269,6 +277,23 @@ def test_without_workers_it_is_decoded_all_the_same(show, way):
     page.run(f"kmc.KMCImage.worker = {way}; a.src = 'large.kmc'")
     page.loaded()
     assert page.pixels("#a").shape == (1100, 1000, 4)
+
+
+def test_the_page_lives_while_pictures_are_decoded(show):
+    pictures = '<kmc-image src="smooth.kmc"></kmc-image>' * 40
+    page = show("")
+    page.run(
+        """
+        const tick = () => { told.push({ type: "tick" }); setTimeout(tick); };
+        tick();
+        document.body.innerHTML = arguments[0];
+    """,
+        pictures,
+    )
+    until(lambda: len(page.events()) == 40)
+    types = [one["type"] for one in page.run("return told")]
+    first, last = types.index("load"), len(types) - types[::-1].index("load")
+    assert types[first:last].count("tick") >= 2
 
 
 def test_nothing_is_loaded_that_is_far_away(show):
@@ -356,6 +381,20 @@ def test_img_is_upgraded_on_request(show):
     page.run("kmc.upgrade()")
     page.loaded(2)
     assert page.run("return other.naturalWidth") == 48
+
+
+def test_the_guides_examples_run(show):
+    guide = (ROOT / "kmc_format" / "GUIDE.md").read_text("utf-8")
+    blocks = dict(re.findall(r"^```(html|http|js)\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL))
+    assert blocks["http"].strip() == f"Content-Security-Policy: {STRICT}"
+    page = show("")
+    page.site.files["/map.kmc"] = page.site.files["/smooth.kmc"]
+    page.site.files["/guide.js"] = File(GUIDE.replace("@", blocks["js"]).encode(), "text/javascript")
+    page = show(f'{blocks["html"]}<script type="module" src="/guide.js"></script>')
+    page.loaded()
+    assert page.accessible_names("image") == ["Map of the town"]
+    assert until(lambda: page.run("return globalThis.result")) == [6144, "image/png", 16, 1, 96, 64]
+    assert page.problems() == []
 
 
 # --- Animations -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import Tab, chromium, until
+from chromium import Tab, chromium, needs_chromium, until
 from PIL import Image
 from support import ROOT, save, smooth
 
@@ -121,6 +121,7 @@ class View(Tab):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
+    needs_chromium()
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SPY})
         yield driver

@@ -7,6 +7,7 @@ const MAX_PIXELS = 2 ** 26; // unless the attribute `maxpixels` says otherwise
 const MAX_SIDE = 32767; // of a canvas, in all browsers
 const MAX_KEPT = 2 ** 22; // pixels of all frames that are kept; those of longer animations are decoded in each round
 const SHORT = 10; // browsers show a frame of a GIF that says 10 ms or less for 100 ms, and so do we
+const BUSY = 12; // ms for which the page waits at a time, or as long as one picture takes
 const LATE = 1000; // ms after which an animation does not catch up any more
 
 // A box of contained size that has a ratio is laid out as an <img> is: by its own size, by a width or a height
@@ -36,6 +37,21 @@ async function inTurn(job) {
 
 async function decoded(picture, frame) {
   return toImageData(picture, await picture.labels(frame));
+}
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+let last = Promise.resolve(); // what was decoded last outside of workers
+let rested = 0; // when the page could last do something else
+
+// Decode one picture after the other, so that what is decoded is seen soon, and the page stays alive.
+function inLine(job) {
+  const done = last.then(job);
+  last = done.catch(() => {}).then(async () => {
+    if (performance.now() - rested < BUSY) return;
+    await wait(0);
+    rested = performance.now();
+  });
+  return done;
 }
 
 // Be the worker of one picture: the first message brings the file, and each the number of a frame to send back.
@@ -81,7 +97,7 @@ class Film {
     if (image) return image;
     if (this.large) this.end();
     this.large = false; // no worker can be had
-    return decoded(this.picture, number);
+    return inLine(() => decoded(this.picture, number));
   }
 
   #remote(frame, wanted) {
@@ -117,8 +133,6 @@ class Film {
 }
 
 // --- The element ----------------------------------------------------------------------------------
-
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function fetched(address, signal) {
   const answer = await fetch(address, { signal }).catch(() => {
