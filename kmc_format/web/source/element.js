@@ -337,7 +337,7 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   #said({ message }) {
     const box = document.createElement("div");
     const name = this.src.split(/[?#]/)[0].split("/").pop() || "the picture";
-    box.textContent = box.title = `${this.alt && `${this.alt} \u2013 `}${name} cannot be shown: ${message}`;
+    box.textContent = box.title = (this.alt && this.alt + " \u2013 ") + `${name} cannot be shown: ${message}`;
     return box;
   }
 
