@@ -414,6 +414,25 @@ def test_frames_follow_one_another_in_their_time(show):
     assert page.problems() == []
 
 
+def test_a_large_animation_has_a_worker_while_it_is_there(show):
+    page = show('<kmc-image id="a"></kmc-image>')
+    page.site.files["/wide.kmc"] = File(film([40] * 5, size=(1100, 1000)))  # more than is kept
+    page.run("globalThis.made = a; a.src = 'wide.kmc'")
+    until(lambda: len(page.events("frame")) > 7)
+    assert [one["frame"] for one in page.events("frame")[:8]] == [0, 1, 2, 3, 4, 0, 1, 2]
+    assert page.run("return workers") == 1
+    page.run("a.remove()")
+    until(page.is_still)
+    page.run("document.body.append(made)")
+    until(lambda: not page.is_still())
+    assert page.run("return workers") == 2
+    page.run("a.setAttribute('paused', '')")
+    page.run("return a.seek(1)")
+    assert (page.pixels("#a") == [10, 10, 10, 255]).all()
+    assert page.site.asked.count("/wide.kmc") == 1
+    assert page.problems() == []
+
+
 def test_a_loop_ends(show):
     page = show('<kmc-image id="a" src="twice.kmc"></kmc-image>')
     until(lambda: len(page.events("frame")) >= 6)
