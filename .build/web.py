@@ -183,7 +183,15 @@ def scripts() -> str:
     names = short_names(decoder, others)
     first = f"// KMC for browsers: kmc_format/web/source, with clang {compiler()}\n"
     # First, as what a page compresses is smaller when like things are together.
-    return f'{first}const CORE="@CORE@";\n{strip(decoder, names)}{strip(others, names)}'
+    return f'{first}const CORE="@CORE@";\n{strip(decoder, names)}{with_short_privates(strip(others, names))}'
+
+
+def with_short_privates(script: str) -> str:
+    """Shorten the private names of classes, which begin with #, as nothing else does in the element."""
+    names = sorted(set(re.findall(r"#\w+", script)))
+    short = dict(zip(names, string.ascii_letters, strict=False))
+    assert len(short) == len(names)
+    return re.sub(r"#\w+", lambda found: "#" + short[found[0]], script)
 
 
 def parts_of(result: str) -> tuple[str, bytes]:

@@ -85,50 +85,50 @@ const WORKER="kmc-image";const LARGE=2**20;const MAX_PIXELS=2**26;const MAX_SIDE
   div { border: 1px solid; font: 13px/1.4 system-ui, sans-serif; overflow-wrap: anywhere; padding: 4px 8px }
 `;let turns=globalThis.navigator?.hardwareConcurrency??2;const waiting=[];async function inTurn(job){while(!turns)await new Promise((resolve)=>waiting.push(resolve));turns--;try{return await job();}finally{turns++;waiting.shift()?.();}}
 async function decoded(picture,frame){return toImageData(picture,await picture.labels(frame));}
-const wait=(ms)=>new Promise((resolve)=>setTimeout(resolve,ms));let last=Promise.resolve();let rested=0;function inLine(job){const done=last.then(job);last=done.catch(()=>{}).then(async()=>{if(performance.now()- rested<BUSY)return;await wait(0);rested=performance.now();});return done;}
+const wait=(ms)=>new Promise((resolve)=>setTimeout(resolve,ms));let last=Promise.resolve();let rested=0;function inLine(job){const done=last.then(job);last=done.catch(()=>{}).then(async()=>{if(performance.now()- rested>BUSY)rested=await wait(0).then(()=>performance.now());});return done;}
 function serve(){let picture;onmessage=async({data:{frame,file,options}})=>{try{picture??=open(file,options);const image=await decoded(await picture,frame);postMessage({image},[image.data.buffer]);}catch({message,rule}){postMessage({message,rule});}};}
-class Film{#last=Promise.resolve();#kept=[];#worker;#end;constructor(picture,file,options){Object.assign(this,{picture,file,options});const pixels=picture.width*picture.height;this.count=picture.durations.length||1;this.large=pixels>LARGE;this.keeps=this.count>1&&pixels*this.count<=MAX_KEPT;}
-frame(number){if(this.#kept[number])return this.#kept[number];const image=this.#last.then(()=>this.#decode(number));if(this.keeps)this.#kept[number]=image;this.#last=image.catch(()=>delete this.#kept[number]);return image;}
-async #decode(number){const{wanted}=this;const image=this.large&&(await inTurn(()=>this.#remote(number,wanted)));if(image)return image;if(this.large)this.end();this.large=false;return inLine(()=>decoded(this.picture,number));}
-#remote(frame,wanted){return new Promise((resolve,reject)=>{this.#end=reject;if(wanted!==this.wanted)return this.end();try{if(!this.#worker)this.#start(frame);else this.#worker.postMessage({frame});}catch{return resolve();}
-this.#worker.onerror=(event)=>resolve(event.preventDefault());this.#worker.onmessage=({data:{image,message,rule}})=>{image?resolve(image):reject(Object.assign(rule?new KMCError(rule):new Error(),{message}));if(this.count<2)this.end();};});}
-#start(frame){this.#worker=KMCImage.worker();this.#worker.postMessage({frame,file:this.file,options:this.options});}
-end(){this.wanted={};this.#worker?.terminate();this.#worker=null;this.#end?.(new DOMException("","AbortError"));}}
+class Film{#l=Promise.resolve();#k=[];#K;#g;constructor(picture,file,options){Object.assign(this,{picture,file,options});const pixels=picture.width*picture.height;this.count=picture.durations.length||1;this.large=pixels>LARGE;this.keeps=this.count>1&&pixels*this.count<=MAX_KEPT;}
+frame(number){if(this.#k[number])return this.#k[number];const image=this.#l.then(()=>this.#d(number));if(this.keeps)this.#k[number]=image;this.#l=image.catch(()=>delete this.#k[number]);return image;}
+async #d(number){const{wanted}=this;const image=this.large&&(await inTurn(()=>this.#v(number,wanted)));if(image)return image;if(this.large)this.end();this.large=false;return inLine(()=>decoded(this.picture,number));}
+#v(frame,wanted){return new Promise((resolve,reject)=>{this.#g=reject;if(wanted!==this.wanted)return this.end();try{if(!this.#K)this.#E(frame);else this.#K.postMessage({frame});}catch{return resolve();}
+this.#K.onerror=(event)=>resolve(event.preventDefault());this.#K.onmessage=({data:{image,message,rule}})=>{image?resolve(image):reject(Object.assign(rule?new KMCError(rule):new Error(),{message}));if(this.count<2)this.end();};});}
+#E(frame){this.#K=KMCImage.worker();this.#K.postMessage({frame,file:this.file,options:this.options});}
+end(){this.wanted={};this.#K?.terminate();this.#K=null;this.#g?.(new DOMException("","AbortError"));}}
 async function fetched(address,signal){const answer=await fetch(address,{signal}).catch(()=>{throw new Error("it cannot be reached");});if(!answer.ok)throw new Error(`the server says ${answer.status} ${answer.statusText}`.trim());return answer.arrayBuffer();}
 function sheet(text){const made=new CSSStyleSheet();made.replaceSync(text);return made;}
-export class KMCImage extends(globalThis.HTMLElement??class{}){static observedAttributes=["src","alt","width","height","loading","motion","paused"];static worker=()=>new Worker(import.meta.url,{type:"module",name:WORKER});static #style;static #calm;static #observer;static #moving=new Set();complete=true;error=null;frame=0;#layout=sheet("");#canvas=document.createElement("canvas");#work=new AbortController();#loading=false;#film=null;#seen=false;#rounds=0;#run=null;static{if(globalThis.customElements)this.#listen();}
-static #listen(){const each=(act)=>()=>this.#moving.forEach(act);document.addEventListener("visibilitychange",each((element)=>element.#update()));this.#calm=matchMedia("(prefers-reduced-motion: reduce)");this.#calm.addEventListener("change",each((element)=>element.#rest()));this.#observer=new IntersectionObserver((entries)=>entries.forEach(({target,isIntersecting})=>target.#see(isIntersecting)),{rootMargin:"25%"},);}
-constructor(){super();KMCImage.#style??=sheet(STYLE);const root=this.attachShadow({mode:"open"});root.adoptedStyleSheets=[KMCImage.#style,this.#layout];}
-get picture(){return this.#film?.picture??null;}
+export class KMCImage extends(globalThis.HTMLElement??class{}){static observedAttributes=["src","alt","width","height","loading","motion","paused"];static worker=()=>new Worker(import.meta.url,{type:"module",name:WORKER});static #G;static #b;static #s;static #r=new Set();complete=true;error=null;frame=0;#m=sheet("");#c=document.createElement("canvas");#J=new AbortController();#p=false;#i=null;#D=false;#y=0;#A=null;static{if(globalThis.customElements)this.#n();}
+static #n(){const each=(act)=>()=>this.#r.forEach(act);document.addEventListener("visibilitychange",each((element)=>element.#H()));this.#b=matchMedia("(prefers-reduced-motion: reduce)");this.#b.addEventListener("change",each((element)=>element.#x()));this.#s=new IntersectionObserver((entries)=>entries.forEach(({target,isIntersecting})=>target.#C(isIntersecting)),{rootMargin:"25%"},);}
+constructor(){super();KMCImage.#G??=sheet(STYLE);const root=this.attachShadow({mode:"open"});root.adoptedStyleSheets=[KMCImage.#G,this.#m];}
+get picture(){return this.#i?.picture??null;}
 get naturalWidth(){return this.picture?.width??0;}
 get naturalHeight(){return this.picture?.height??0;}
 get src(){return this.getAttribute("src")??"";}
 set src(value){this.setAttribute("src",value);}
 get alt(){return this.getAttribute("alt")??"";}
 set alt(value){this.setAttribute("alt",value);}
-connectedCallback(){this.#describe();if(!this.#film&&!this.#loading)this.#request();this.#watch();}
-disconnectedCallback(){KMCImage.#moving.delete(this);KMCImage.#observer.unobserve(this);this.#seen=false;this.#update();queueMicrotask(()=>this.isConnected||this.#stop());}
-attributeChangedCallback(name){if(name==="src"||(name==="loading"&&!this.#film&&!this.#loading))this.#request();this.#describe();this.#update();}
-show(file){return this.#load(this.#begin(),file);}
-#request(){const signal=this.#begin();queueMicrotask(()=>{if(signal.aborted||!this.isConnected||!this.src)return;if(this.getAttribute("loading")==="lazy")KMCImage.#observer.observe(this);else this.#load(signal);});}
-#begin(){this.#stop();this.#film=this.#run=this.error=null;this.frame=this.#rounds=0;this.complete=!this.src;this.#work=new AbortController();return this.#work.signal;}
-#stop(){this.#work.abort();this.#loading=false;this.#film?.end();}
-async #load(signal,file){this.#loading=true;this.complete=false;try{const film=await this.#opened(signal,file??(await fetched(this.src,signal)));const image=await film.frame(0);if(signal.aborted)return;this.#film=film;this.#canvas.width=image.width;this.#canvas.height=image.height;this.#draw(image,0);this.#finish(new Event("load"));}catch(error){if(!signal.aborted)this.#fail(error);}}
-async #opened(signal,file){const options={maxPixels:Number(this.getAttribute("maxpixels"))||MAX_PIXELS};const picture=await open(file,options);if(Math.max(picture.width,picture.height)>MAX_SIDE){throw new KMCError("limit",`browsers draw at most ${MAX_SIDE} pixels in a row or column`);}
+connectedCallback(){this.#e();if(!this.#i&&!this.#p)this.#w();this.#I();}
+disconnectedCallback(){KMCImage.#r.delete(this);KMCImage.#s.unobserve(this);this.#D=false;this.#H();queueMicrotask(()=>this.isConnected||this.#F());}
+attributeChangedCallback(name){if(name==="src"||(name==="loading"&&!this.#i&&!this.#p))this.#w();this.#e();this.#H();}
+show(file){return this.#o(this.#a(),file);}
+#w(){const signal=this.#a();queueMicrotask(()=>{if(signal.aborted||!this.isConnected||!this.src)return;if(this.getAttribute("loading")==="lazy")KMCImage.#s.observe(this);else this.#o(signal);});}
+#a(){this.#F();this.#i=this.#A=this.error=null;this.frame=this.#y=0;this.complete=!this.src;this.#J=new AbortController();return this.#J.signal;}
+#F(){this.#J.abort();this.#p=false;this.#i?.end();}
+async #o(signal,file){this.#p=true;this.complete=false;try{const film=await this.#t(signal,file??(await fetched(this.src,signal)));const image=await film.frame(0);if(signal.aborted)return;this.#i=film;this.#c.width=image.width;this.#c.height=image.height;this.#f(image,0);this.#j(new Event("load"));}catch(error){if(!signal.aborted)this.#h(error);}}
+async #t(signal,file){const options={maxPixels:Number(this.getAttribute("maxpixels"))||MAX_PIXELS};const picture=await open(file,options);if(Math.max(picture.width,picture.height)>MAX_SIDE){throw new KMCError("limit",`browsers draw at most ${MAX_SIDE} pixels in a row or column`);}
 const film=new Film(picture,file,options);signal.addEventListener("abort",()=>film.end());return film;}
-#fail(error){this.#begin();this.error=error;this.#finish(new ErrorEvent("error",{error,message:error.message}));}
-#finish(event){this.#loading=false;this.complete=true;this.#describe();this.#watch();this.dispatchEvent(event);}
-#describe(){const{alt,error,picture}=this;this.#layout.replaceSync(`:host { ${this.#rules(picture)} ${error ? "contain: none; overflow: auto" : ""} }`);this.#canvas.setAttribute("role",this.getAttribute("alt")===""?"presentation":"img");this.#canvas.setAttribute("aria-label",alt);this.shadowRoot.replaceChildren(error?this.#said(error):this.#canvas);}
-#rules(picture){const[width,height]=["width","height"].map((name)=>/^\d+$/.exec(this.getAttribute(name))?.[0]);const[across,down]=picture?[picture.width,picture.height]:[width,height];return[width&&`width: ${width}px;`,height&&`height: ${height}px;`,across&&down&&`aspect-ratio: ${across} / ${down}; contain-intrinsic-size: ${across}px ${down}px;`,].join(" ");}
-#said({message}){const box=document.createElement("div");const name=this.src.split(/[?#]/)[0].split("/").pop()||"the picture";box.textContent=box.title=(this.alt&&this.alt + " \u2013 ")+ `${name} cannot be shown: ${message}`;return box;}
-#draw(image,number){this.frame=number;this.#canvas.getContext("2d").putImageData(image,0,0);if(this.#film.count>1)this.dispatchEvent(new Event("frame"));}
-async seek(number){const film=this.#film;this.#run=null;const image=await film.frame(number);if(film!==this.#film)return;this.#rounds=0;this.#draw(image,number);this.#update();}
-#watch(){if(!(this.#film?.count>1&&this.isConnected))return;KMCImage.#moving.add(this);KMCImage.#observer.observe(this);this.#update();}
-#see(isIntersecting){this.#seen=isIntersecting;if(isIntersecting&&!this.#film&&!this.#loading&&!this.complete)this.#load(this.#work.signal);this.#update();}
-get #moves(){const{count=1,picture}=this.#film??{};const ended=picture?.loop&&this.#rounds>=picture.loop;const calm=KMCImage.#calm.matches&&this.getAttribute("motion")!=="always";return count>1&&this.isConnected&&this.#seen&&!document.hidden&&!calm&&!ended&&!this.hasAttribute("paused");}
-#update(){if(!this.#moves)this.#run=null;else if(!this.#run)this.#play((this.#run={}));}
-#rest(){if(this.#moves)this.#update();else this.seek(0);}
-async #play(run){const film=this.#film,{durations,loop}=film.picture;let due=performance.now();try{while(run===this.#run){const duration=durations[this.frame],next=(this.frame + 1)% film.count;due +=duration>SHORT?duration:100;if(!next&&this.#rounds + 1===loop)this.#rounds++;if(!this.#moves)break;const image=await film.frame(next);await wait(due - performance.now());if(performance.now()- due>LATE)due=performance.now();if(run!==this.#run)break;if(!next)this.#rounds++;this.#draw(image,next);}}catch(error){if(run===this.#run)this.#fail(error);}}}
+#h(error){this.#a();this.error=error;this.#j(new ErrorEvent("error",{error,message:error.message}));}
+#j(event){this.#p=false;this.complete=true;this.#e();this.#I();this.dispatchEvent(event);}
+#e(){const{alt,error,picture}=this;this.#m.replaceSync(`:host { ${this.#z(picture)} ${error ? "contain: none; overflow: auto" : ""} }`);this.#c.setAttribute("role",this.getAttribute("alt")===""?"presentation":"img");this.#c.setAttribute("aria-label",alt);this.shadowRoot.replaceChildren(error?this.#B(error):this.#c);}
+#z(picture){const[width,height]=["width","height"].map((name)=>/^\d+$/.exec(this.getAttribute(name))?.[0]);const[across,down]=picture?[picture.width,picture.height]:[width,height];return[width&&`width: ${width}px;`,height&&`height: ${height}px;`,across&&down&&`aspect-ratio: ${across} / ${down}; contain-intrinsic-size: ${across}px ${down}px;`,].join(" ");}
+#B({message}){const box=document.createElement("div");const name=this.src.split(/[?#]/)[0].split("/").pop()||"the picture";box.textContent=box.title=(this.alt&&this.alt + " \u2013 ")+ `${name} cannot be shown: ${message}`;return box;}
+#f(image,number){this.frame=number;this.#c.getContext("2d").putImageData(image,0,0);if(this.#i.count>1)this.dispatchEvent(new Event("frame"));}
+async seek(number){const film=this.#i;this.#A=null;const image=await film.frame(number);if(film!==this.#i)return;this.#y=0;this.#f(image,number);this.#H();}
+#I(){if(!(this.#i?.count>1&&this.isConnected))return;KMCImage.#r.add(this);KMCImage.#s.observe(this);this.#H();}
+#C(isIntersecting){this.#D=isIntersecting;if(isIntersecting&&!this.#i&&!this.#p&&!this.complete)this.#o(this.#J.signal);this.#H();}
+get #q(){const{count=1,picture}=this.#i??{};const ended=picture?.loop&&this.#y>=picture.loop;const calm=KMCImage.#b.matches&&this.getAttribute("motion")!=="always";return count>1&&this.isConnected&&this.#D&&!document.hidden&&!calm&&!ended&&!this.hasAttribute("paused");}
+#H(){if(!this.#q)this.#A=null;else if(!this.#A)this.#u((this.#A={}));}
+#x(){if(this.#q)this.#H();else this.seek(0);}
+async #u(run){const film=this.#i,{durations,loop}=film.picture;let due=performance.now();try{while(run===this.#A){const duration=durations[this.frame],next=(this.frame + 1)% film.count;due +=duration>SHORT?duration:100;if(!next&&this.#y + 1===loop)this.#y++;if(!this.#q)break;const image=await film.frame(next);await wait(due - performance.now());if(performance.now()- due>LATE)due=performance.now();if(run!==this.#A)break;if(!next)this.#y++;this.#f(image,next);}}catch(error){if(run===this.#A)this.#h(error);}}}
 export function upgrade(root=document){return Array.from(root.querySelectorAll("img[data-kmc]"),(image)=>{const made=document.createElement("kmc-image");for(const{name,value}of image.attributes){if(name==="data-kmc")made.setAttribute("src",value);else if(name!=="src")made.setAttribute(name,value);}
 image.replaceWith(made);return made;});}
 if(globalThis.customElements&&!customElements.get("kmc-image"))customElements.define("kmc-image",KMCImage);if(globalThis.WorkerGlobalScope&&globalThis.name===WORKER)serve();

@@ -47,9 +47,7 @@ let rested = 0; // when the page could last do something else
 function inLine(job) {
   const done = last.then(job);
   last = done.catch(() => {}).then(async () => {
-    if (performance.now() - rested < BUSY) return;
-    await wait(0);
-    rested = performance.now();
+    if (performance.now() - rested > BUSY) rested = await wait(0).then(() => performance.now());
   });
   return done;
 }
