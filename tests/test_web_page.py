@@ -1,14 +1,14 @@
 """kmc.js in headless Chromium: it reads golden files as the package does, and rejects hostile ones."""
 
 import io
-import os
 
 import numpy as np
 import pytest
+from chromium import needs_chromium
 from PIL import Image
 from support import GOLDEN, HOSTILE, save, smooth
 from web_cases import cases
-from web_page import CHROMIUM, DRIVER, open_page
+from web_page import open_page
 
 import kmc_format
 
@@ -27,9 +27,7 @@ return [blob.type, Array.from(new Uint8Array(await blob.arrayBuffer()))];
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    if not (CHROMIUM and DRIVER):
-        missing = pytest.fail if "KMC_ARTEFACTS" in os.environ else pytest.skip
-        missing("there is no Chromium with its chromedriver: see .ci/browser")
+    needs_chromium()
     with open_page(tmp_path_factory.mktemp("profile")) as page:
         yield page
 

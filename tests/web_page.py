@@ -5,25 +5,15 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from chromium import chromium
+
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SECONDS = 120  # that anything may take
 PAGE = "<!doctype html><meta charset=utf-8><title>KMC</title>"
 CALL = """
@@ -71,21 +61,14 @@ class Page:
 
 @contextmanager
 def open_page(profile: Path) -> Iterator[Page]:
-    from selenium import webdriver
-
     files: dict[str, bytes] = {}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, files=files))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for option in (*OPTIONS, f"--user-data-dir={profile}"):
-        options.add_argument(option)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     try:
-        driver.set_script_timeout(SECONDS)
-        driver.get(f"http://127.0.0.1:{server.server_port}/")
-        yield Page(driver, files)
+        with chromium(profile) as driver:
+            driver.set_script_timeout(SECONDS)
+            driver.get(f"http://127.0.0.1:{server.server_port}/")
+            yield Page(driver, files)
     finally:
-        driver.quit()
         server.shutdown()
         server.server_close()
