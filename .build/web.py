@@ -29,9 +29,14 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "kmc_format" / "_core"
 SOURCE = ROOT / "kmc_format" / "web" / "source"
 RESULT = ROOT / "kmc_format" / "web" / "kmc.js"
-DECODER = ("reader.js", "codebook.js", "container.js", "decoder.js")  # in the order in which they are joined, before element.js
+DECODER = (
+    "reader.js",
+    "codebook.js",
+    "container.js",
+    "decoder.js",
+)  # in the order in which they are joined, before element.js
 
-# The files of the core that decode. Of all they are made small, but of the one whose speed gains most by more.
+# The files of the core that decode. All are made small, but the one whose speed gains most by more.
 FILES = ("codebook", "drawn", "drawn_base", "drawn_motion", "photo", "photo_base")
 FAST = ("photo_base",)
 COMPILE = [
@@ -74,27 +79,13 @@ TOKENS = re.compile(
 )
 NAME = re.compile(r"[A-Za-z_$][\w$]*")
 BRACES = re.compile(r"(?<=\$\{)[^}]*(?=\})")
-# Names that are not ours to shorten: of the language, of the platform, of the core, and those that users know.
-KEPT = set(
-    """
-    as async await break catch class const constructor continue default delete do else export extends false
-    finally for from function get if import in instanceof let new null of return set static super switch this
-    throw true try typeof undefined var void while with yield
-
-    Array ArrayBuffer Blob BYTES_PER_ELEMENT DataView DecompressionStream Error Float64Array ImageData Infinity
-    Int32Array Map Math Number Object OffscreenCanvas Promise RangeError Response String Uint16Array Uint32Array
-    Uint8Array WeakMap WebAssembly abort arrayBuffer assign at atob buffer byteLength byteOffset call cancel
-    ceil charCodeAt close compile convertToBlob create data done every exports fill Float32Array find floor forEach
-    getContext getFloat32 getFloat64 getReader getWriter has includes instantiate isView join keys length map max
-    memory MAX_VALUE message min name pipeThrough prototype push putImageData read readable reduce resolve reverse slice some
-    sort stream subarray then unshift value writable write
-
-    CORE after begin codebook copy drop end labels memory take
-
-    KMCError Picture animated channels decode dpi duration durations exif frames height icc k labels loop
-    maxPixels metadata mode open palette rdo rule tile toBlob toImageData transparency type verify width xmp
-    """.split()
-)
+# Names that are not ours to shorten.
+KEPT = {
+    name
+    for line in Path(__file__).with_name("web_names.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+    for name in line.split()
+}
 
 
 def compiler() -> str:
@@ -145,7 +136,7 @@ def names_in(script: str) -> Iterator[str]:
 
 
 def short_names(decoder: str, others: str) -> dict[str, str]:
-    """Return shorter names for those of the decoder that nobody else knows, the shortest for the most frequent."""
+    """Return shorter names for those that the decoder alone knows, the shortest for the most frequent."""
     counts = Counter(names_in(decoder))
     free = {*counts} - KEPT - {*names_in(others)}
     letters = string.ascii_letters
@@ -163,7 +154,10 @@ def strip(script: str, names: dict[str, str]) -> str:
     parts = [""]
     for found in TOKENS.finditer(script):
         if text := found["text"]:
-            parts += [BRACES.sub(lambda inside: NAME.sub(renamed, inside[0]), text) if text[0] == "`" else text, ""]
+            parts += [
+                BRACES.sub(lambda inside: NAME.sub(renamed, inside[0]), text) if text[0] == "`" else text,
+                "",
+            ]
         elif found["comment"] is None:
             parts[-1] += renamed(found)
     return "".join(part if n % 2 else without_space(part) for n, part in enumerate(parts)).strip() + "\n"
@@ -205,7 +199,7 @@ def parts_of(result: str) -> tuple[str, bytes]:
 def check() -> int:
     there = RESULT.read_text("utf-8")
     if not there.partition("\n")[0].endswith(f" clang {compiler()}"):
-        print(f"{RESULT.name} was built with another compiler than clang {compiler()}: there is nothing to compare")
+        print(f"it was built with another compiler than clang {compiler()}: there is nothing to compare")
         return 0
     same = parts_of(there) == (scripts(), core())
     print(f"{RESULT.name} is {'' if same else 'not '}what its sources give")
@@ -213,7 +207,9 @@ def check() -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     if parser.parse_args().check:
         return check()

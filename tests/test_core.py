@@ -189,7 +189,7 @@ def test_the_build_knows_all_files_of_the_core():
     files = [path.relative_to(ROOT).as_posix() for path in (ROOT / "kmc_format" / "_core").glob("*.[ch]")]
     assert sorted(core["sources"]) == sorted(file for file in files if file.endswith(".c"))
     assert set(core["depends"]) == {
-        *(".build/backend.py", ".build/web.py"),
+        *(".build/backend.py", ".build/web.py", ".build/web_names.txt"),
         *(file for file in files if file.endswith(".h")),
         *(path.relative_to(ROOT).as_posix() for path in (ROOT / "kmc_format/web/source").rglob("*.*")),
     }

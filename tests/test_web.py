@@ -32,7 +32,9 @@ def node(*arguments):
     if not NODE or version_of_node() < 20:
         pytest.skip("there is no Node of version 20 or newer")
     command = [NODE, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT / "tests" / "web")
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT / "tests" / "web"
+    )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return json.loads(done.stdout)
 
@@ -53,7 +55,10 @@ def test_the_check_notices_what_differs(tmp_path):
 def test_a_page_limits_the_pixels(tmp_path):
     still, moving = (max(GOLDEN.glob(pattern), key=lambda path: path.stat().st_size) for pattern in PATTERNS)
     program = tmp_path / "limits.mjs"
-    imports = [f'import * as kmc from "{(WEB / "kmc.js").as_uri()}"', 'import { readFileSync } from "node:fs"']
+    imports = [
+        f'import * as kmc from "{(WEB / "kmc.js").as_uri()}"',
+        'import { readFileSync } from "node:fs"',
+    ]
     imports += [f'import {{ limits }} from "{(ROOT / "tests" / "web" / "checks.js").as_uri()}"']
     calls = [f"await limits(kmc, readFileSync({str(path)!r}), {pixels(path)})" for path in (still, moving)]
     program.write_text("\n".join([*imports, f"console.log(JSON.stringify([{', '.join(calls)}]))"]))
@@ -73,7 +78,9 @@ def test_the_script_is_small():
 
 
 def test_it_needs_nothing_else():
-    assert not re.findall(r"\b(?:require|import|eval|Function|fetch\(\")\s*\(|\bimport\b[^.;]*\bfrom\b", SCRIPT)
+    assert not re.findall(
+        r"\b(?:require|import|eval|Function|fetch\(\")\s*\(|\bimport\b[^.;]*\bfrom\b", SCRIPT
+    )
 
 
 def test_its_types_tell_what_it_exports():

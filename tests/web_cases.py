@@ -76,4 +76,3 @@ def case(data: bytes, most: int | None = None) -> dict[str, Any]:
 def cases(golden: list[Path], hostile: list[Path]) -> list[dict[str, Any]]:
     sound = [{"name": str(path), **case(path.read_bytes())} for path in golden]
     return sound + [{"name": str(path), "rules": [path.name.split("_")[1]]} for path in hostile]
-

@@ -21,7 +21,8 @@ const [body, given, done] = arguments;
 const wait = Object.getPrototypeOf(async () => {}).constructor;
 Promise.all([import("/kmc_format/web/kmc.js"), import("/tests/web/checks.js")])
   .then(([kmc, checks]) => new wait("kmc", "checks", "given", body)(kmc, checks, given))
-  .then((value) => done(JSON.stringify({ value: value ?? null })), (error) => done(JSON.stringify({ error: String(error.stack) })));
+  .then((value) => ({ value: value ?? null }), (error) => ({ error: String(error.stack) }))
+  .then((answer) => done(JSON.stringify(answer)));
 """
 
 
@@ -35,7 +36,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         data = PAGE.encode() if self.path == "/" else self.files.get(self.path[1:])
         if data is None:
-            return super().do_GET()
+            super().do_GET()
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/html" if self.path == "/" else "application/octet-stream")
         self.send_header("Content-Length", str(len(data)))

@@ -46,7 +46,7 @@ frame.aD=I<0?1:frames[I].aD + 1;if(frame.aD>bz)fail("frame-depth");if(i&(A|bb))k
 return frames;}
 const bL=4;const bM=0;const bN=1;const bO=2;const be=3;const bf=2;const bP=4;const aE=8;class bg{constructor(picture,b){const{r}=picture.file;const[across,down]=r.tile;this.picture=picture;this.aF=(b % r.ah)*across;this.aG=Math.floor(b / r.ah)*down;this.width=Math.min(across,r.width - this.aF);this.height=Math.min(down,r.height - this.aG);this.bQ=picture.animated&&r.count<=bL;this.frames=0;}
 async decode(e,g,c){const bh=g===be&&this.picture.animated;if(bh||g===undefined){if(!this.labels)fail("frame-key");if(bh)await this.bi(e,g,c);return;}
-this.R();const{labels}=this;this.labels=null;if(g===bN&&c[0]&aE)return this.bi(e,g,c);this.labels=e.az(this.width*this.height);if(g===bM)await this.bR(e,c);else this.bj(await V.aR(),e,g,c,this.bk(g,c));}
+this.R();this.labels=null;if(g===bN&&c[0]&aE)return this.bi(e,g,c);this.labels=e.az(this.width*this.height);if(g===bM)await this.bR(e,c);else this.bj(await V.aR(),e,g,c,this.bk(g,c));}
 async bR({k},c){const{labels,width,height}=this;const z=[1,2,4,8,16].find((z)=>k<=2**z);const length=height*Math.ceil((width*z)/ 8);if(c.length>length)fail("labels-length");const ak=c.length<length?await aO(c,length):c;if(z===8)labels.set(ak);for(let at=0,b=0;z!==8&&at<length;at++){if(z>8)labels[b++]=ak[at++]*256 + ak[at];const end=b + Math.min(8 / z,width -(b % width));for(let shift=8 - z;shift>=0&&b<end;shift -=z){labels[b++]=(ak[at]>>shift)&(2**z - 1);}}
 if(labels.some((H)=>H>=k))fail("label");}
 bk(g,c){if(g>be -!this.picture.animated)fail("label-coding",F);const options=c.length?c[0]:255;const bS=(options&10)===(aE|bf)&&options<32;if(!(bS?g!==bO:options<[0,8,2,0][g]))fail("labels-model",F);return options;}

@@ -34,6 +34,7 @@ BENCHMARKS = (
     "frames",
     "masks_loader",
     "load_speed",
+    "web",
     "codebooks",
     "rate",
     "quality",

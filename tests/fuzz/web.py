@@ -2,9 +2,9 @@
 
     python -I tests/fuzz/web.py --count 100000 --seed 1
 
-The files are those of fuzz.py. Both readers must agree on whether a file is sound, on the rule that it breaks, and
-on all that is in it. An input depends on seed and number alone, so ``--only 123`` makes it again, and ``--save``
-writes it.
+The files are those of fuzz.py. Both readers must agree on whether a file is sound, on the rule that it
+breaks, and on all that is in it. An input depends on seed and number alone, so ``--only 123`` makes it
+again, and ``--save`` writes it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def check_structure(reader: FrameReader, later: set[str]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=10_000, help="files to compare")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="compare just the file of this number")

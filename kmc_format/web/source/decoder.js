@@ -34,7 +34,6 @@ class Tile {
       return;
     }
     this.forget();
-    const { labels } = this;
     this.labels = null; // until the new ones are there
     if (coding === DRAWN && payload[0] & FRAMES) return this.goOn(book, coding, payload);
     this.labels = book.room(this.width * this.height);
