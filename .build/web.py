@@ -135,13 +135,13 @@ def names_in(script: str) -> Iterator[str]:
                 yield from NAME.findall(inside)
 
 
-def short_names(decoder: str, others: str) -> dict[str, str]:
+def short_names(decoder: str, element: str) -> dict[str, str]:
     """Return shorter names for those that the decoder alone knows, the shortest for the most frequent."""
-    counts = Counter(names_in(decoder))
-    free = {*counts} - KEPT - {*names_in(others)}
+    counts, taken = Counter(names_in(decoder)), {*names_in(element)} | KEPT
+    free = {*counts} - taken
     letters = string.ascii_letters
     candidates = (a + b for a in ["", *letters] for b in letters)
-    unused = itertools.filterfalse(({*counts} - free | KEPT | {*names_in(others)}).__contains__, candidates)
+    unused = itertools.filterfalse(taken.__contains__, candidates)
     return {name: next(unused) for name, _ in counts.most_common() if name in free}
 
 
@@ -172,12 +172,12 @@ def without_space(code: str) -> str:
 def scripts() -> str:
     """Return the scripts as one, in which there is no core yet."""
     decoder = "".join((SOURCE / name).read_text("utf-8") for name in DECODER)
-    element = SOURCE / "element.js"
-    others = element.read_text("utf-8") if element.exists() else ""
-    names = short_names(decoder, others)
+    element = (SOURCE / "element.js").read_text("utf-8")
+    names = short_names(decoder, element)
     first = f"// KMC for browsers: kmc_format/web/source, with clang {compiler()}\n"
-    # First, as what a page compresses is smaller when like things are together.
-    return f'{first}const CORE="@CORE@";\n{strip(decoder, names)}{with_short_privates(strip(others, names))}'
+    joined = strip(decoder, names) + with_short_privates(strip(element, names))
+    # Last, as gzip makes less of the scripts where they are beside it.
+    return f'{first}{joined}function CORE(){{return"@CORE@"}}\n'
 
 
 def with_short_privates(script: str) -> str:

@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from support import GOLDEN, HOSTILE, ROOT
 from web_cases import cases
 
 import kmc_format
+from kmc_format import _core
+from kmc_format._format.labels import LEARNING
 
 WEB = ROOT / "kmc_format" / "web"
 SCRIPT = (WEB / "kmc.js").read_text("utf-8")
@@ -66,6 +69,21 @@ def test_a_page_limits_the_pixels(tmp_path):
 
 
 PATTERNS = ("RGB-*--default.kmc", "film-*.kmc")
+
+
+def test_a_seek_decodes_16_frames_at_most(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = np.kron(rng.integers(0, 250, (100, 12, 16), np.uint8), np.ones((1, 3, 3), np.uint8))
+    for number in range(1, 100):
+        frames[number, :, 12:] = frames[number - 1, :, 12:]
+    path = tmp_path / "film.kmc"
+    path.write_bytes(kmc_format.encode_frames(frames, duration=40, effort=2))
+    in_order, anywhere, pages = node("seeks.mjs", path)
+    assert in_order == 1
+    assert 8 <= anywhere <= 16
+    rich = LEARNING | _core.DRAWN_RICH
+    learnt = _core.size_of_frames(_core.open_frames(48, 36, np.zeros((250, 4), np.uint8), rich))
+    assert learnt < 65536 * pages < 3 * learnt  # nothing is left behind, but there may be copies
 
 
 def pixels(path):

@@ -1,10 +1,10 @@
-/* The compiled core, and codebooks. */
+/* The compiled core, which CORE returns deflated, in base64; and codebooks. */
 
 let compiled;
 let shared;
 
 async function compile() {
-  const coded = Uint8Array.from(atob(CORE), (letter) => letter.charCodeAt(0));
+  const coded = Uint8Array.from(atob(CORE()), (letter) => letter.charCodeAt(0));
   const stream = new Blob([coded]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return WebAssembly.compile(await new Response(stream).arrayBuffer());
 }
