@@ -20,16 +20,16 @@ ALWAYS_INLINE int32_t *find_weight(const Forecast *forecast, int i) {
 /* The sum of the rows, of `vectors` times 16 lanes. */
 ALWAYS_INLINE void add_rows(const Forecast *forecast, int count, int weighted, int denied, int vectors,
                             Lanes *sum) {
-    for (int v = 0; v < vectors; v++) sum[v] = lanes_set(0);
+    UNROLL for (int v = 0; v < vectors; v++) sum[v] = lanes_set(0);
     for (int i = 0; i < count; i++) {
         const Lanes weight = lanes_set(weighted ? *find_weight(forecast, i) >> 4 : 0);
-        for (int v = 0; v < vectors; v++) {
+        UNROLL for (int v = 0; v < vectors; v++) {
             Lanes logits = lanes_load(forecast->rows[i] + 16 * v);
             if (weighted) logits = lanes_mulhi(logits, weight);
             sum[v] = i == 0 ? logits : lanes_adds(sum[v], logits);
         }
     }
-    for (int v = 0; v < vectors; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
         for (int i = 0; i < 2 && weighted; i++) sum[v] = lanes_adds(sum[v], sum[v]);
         for (int i = 0; i < denied; i++) {
             sum[v] = lanes_min(sum[v], lanes_load(drawn_denied + 32 - forecast->denied[i] + 16 * v));
@@ -44,7 +44,7 @@ ALWAYS_INLINE void learn_rows(const Drawn *drawn, const Forecast *forecast, int 
         uint8_t *visits = forecast->visits[i];
         const Lanes rate = lanes_set(drawn->rates[*visits]);
         int32_t gradient = 0;
-        for (int v = 0; v < vectors; v++) {
+        UNROLL for (int v = 0; v < vectors; v++) {
             int16_t *row = forecast->rows[i] + 16 * v;
             const Lanes logits = lanes_load(row);
             if (weighted) gradient += lanes_dot(error[v], lanes_sar(logits, 4));
@@ -69,7 +69,7 @@ ALWAYS_INLINE uint32_t code_lane(Drawn *drawn, const Forecast *forecast, int cou
     ends[0] = 0;
     softmax_share(sum, bits, share, end);
     const Stretch stretch = softmax_stretch(lanes_get_last(end[vectors - 1]), bits);
-    for (int v = 0; v < vectors; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
         end[v] = softmax_end(end[v], stretch, v);
         lanes_store(ends + 1 + 16 * v, end[v]);
     }
@@ -83,7 +83,7 @@ ALWAYS_INLINE uint32_t code_lane(Drawn *drawn, const Forecast *forecast, int cou
     const uint64_t start = unit * ends[lane];
     range_narrow(coder, start, lane + 1 == 1u << bits ? coder->range - start : unit * ends[lane + 1] - start,
                  decoding);
-    for (int v = 0; v < vectors; v++) share[v] = softmax_error(share[v], stretch, lane, v);
+    UNROLL for (int v = 0; v < vectors; v++) share[v] = softmax_error(share[v], stretch, lane, v);
     learn_rows(drawn, forecast, count, weighted, vectors, share);
     return lane;
 }
@@ -133,13 +133,18 @@ ALWAYS_INLINE void find_row(const Drawn *drawn, Forecast *forecast, int feature,
 
 /* The same as functions, so that they are compiled once for all options. */
 #if KMC_COMPACT
-NEVER_INLINE static uint32_t code_any_lane(Drawn *drawn, const Forecast *forecast, int count, int weighted,
-                                           int denied, int bits, uint32_t lane, int decoding) {
-    return code_lane(drawn, forecast, count, weighted, denied, bits, lane, decoding);
+NEVER_INLINE static uint32_t code_lane_of_16(Drawn *drawn, const Forecast *forecast, int count, int weighted,
+                                             int denied, uint32_t lane, int decoding) {
+    return code_lane(drawn, forecast, count, weighted, denied, 4, lane, decoding);
+}
+NEVER_INLINE static uint32_t code_lane_of_32(Drawn *drawn, const Forecast *forecast, int count, int weighted,
+                                             int denied, uint32_t lane, int decoding) {
+    return code_lane(drawn, forecast, count, weighted, denied, 5, lane, decoding);
 }
 #define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \
     ALWAYS_INLINE uint32_t NAME(Drawn *drawn, const Forecast *forecast, uint32_t lane, int decoding) {       \
-        return code_any_lane(drawn, forecast, COUNT, WEIGHTED, DENY, BITS, lane, decoding);                  \
+        return (BITS == 4 ? code_lane_of_16 : code_lane_of_32)(drawn, forecast, COUNT, WEIGHTED, DENY, lane, \
+                                                               decoding);                                    \
     }
 #else
 #define DEFINE_LANE(NAME, COUNT, WEIGHTED, DENY, BITS)                                                       \

@@ -88,7 +88,7 @@ ALWAYS_INLINE void range_narrow(RangeCoder *coder, uint64_t start, uint64_t size
 }
 
 /* Codes a bit that is 1 with probability p / 2^16; p from 1 to 65535. */
-ALWAYS_INLINE int range_bit(RangeCoder *coder, uint32_t p, int bit, int decoding) {
+OFTEN_INLINE int range_bit(RangeCoder *coder, uint32_t p, int bit, int decoding) {
     const uint64_t bound = (coder->range >> 16) * p;
     if (decoding) bit = coder->code < bound;
     if (bit) {
