@@ -3,7 +3,7 @@
    worker, so that one that takes for ever is found. Prints finds, and in the end a summary, as lines of JSON. */
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 
-const SECONDS = 10; // that a file may take at the very most
+const SECONDS = 60; // that a file may take at the very most, on a busy machine
 const SLOW = 1; // second that it should take
 const MEMORY = 2 ** 30; // that the whole process may have
 
