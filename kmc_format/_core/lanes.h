@@ -62,6 +62,7 @@ LANES_FN uint32_t lanes_clz(uint32_t v) {
      lanes_avg(a, b)              (x + y + 1) >> 1 of unsigned values
      lanes_mulhi(a, b)            x y >> 16 of signed values; lanes_mulhi_u of unsigned ones
      lanes_mullo(a, b)            x y
+     lanes_power(a, n)            four times x x >> 16 of unsigned values, then >> n
      lanes_step(a, b)             ((x y >> 14) + 1) >> 1, that is x y / 2^15 rounded; each y lies in -8192 .. 8191
      lanes_shl(a, n)              x << n
      lanes_shr(a, n)              x >> n of unsigned values; lanes_sar of signed ones
@@ -85,6 +86,13 @@ LANES_FN uint32_t lanes_clz(uint32_t v) {
 #include "lanes_wasm.h"
 #else
 #include "lanes_plain.h"
+#endif
+
+#if !defined(KMC_WASM) /* where products of 32 bits are quicker */
+LANES_FN Lanes lanes_power(Lanes a, int n) {
+    for (int i = 0; i < 4; i++) a = lanes_mulhi_u(a, a);
+    return lanes_shr(a, n);
+}
 #endif
 
 /* The number of each lane of 32, from 1. */

@@ -27,6 +27,18 @@ LANES_FN v128_t lanes_half_mulhi_u(v128_t a, v128_t b) {
     return wasm_i16x8_shuffle(wasm_u32x4_extmul_low_u16x8(a, b), wasm_u32x4_extmul_high_u16x8(a, b), 1, 3, 5,
                               7, 9, 11, 13, 15);
 }
+LANES_FN v128_t lanes_square(v128_t a) { return wasm_u32x4_shr(wasm_i32x4_mul(a, a), 16); }
+LANES_FN v128_t lanes_quarter_power(v128_t square, int n) { /* of four lanes, each in 32 bits */
+    const v128_t a = lanes_square(lanes_square(wasm_u32x4_shr(square, 16)));
+    return wasm_u32x4_shr(wasm_i32x4_mul(a, a), (uint32_t)(16 + n));
+}
+LANES_FN v128_t lanes_half_power(v128_t a, int n) {
+    return wasm_u16x8_narrow_i32x4(lanes_quarter_power(wasm_u32x4_extmul_low_u16x8(a, a), n),
+                                   lanes_quarter_power(wasm_u32x4_extmul_high_u16x8(a, a), n));
+}
+LANES_FN Lanes lanes_power(Lanes a, int n) {
+    return lanes_pair(lanes_half_power(a.a, n), lanes_half_power(a.b, n));
+}
 #define LANES_BOTH(name, op)                                                                                 \
     LANES_FN Lanes name(Lanes a, Lanes b) { return lanes_pair(op(a.a, b.a), op(a.b, b.b)); }
 LANES_BOTH(lanes_add, wasm_i16x8_add)

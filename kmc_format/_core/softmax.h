@@ -25,8 +25,7 @@ ALWAYS_INLINE void softmax_share(const Lanes *logits, int bits, Lanes *share, La
     const Lanes top = lanes_not_highest(vectors == 2 ? lanes_max(logits[0], logits[vectors - 1]) : logits[0]);
     UNROLL for (int v = 0; v < vectors; v++) {
         share[v] = lanes_add(logits[v], top);
-        UNROLL for (int j = 0; j < 4; j++) share[v] = lanes_mulhi_u(share[v], share[v]);
-        share[v] = lanes_shr(share[v], bits);
+        share[v] = lanes_power(share[v], bits);
         sums[v] = lanes_add(lanes_sums(share[v]), before);
         if (v + 1 < vectors) before = lanes_last(sums[v]);
     }
