@@ -32,19 +32,20 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
-/* The decoder for browsers is to be small, as well as fast: it has one copy of functions that many others
-   call, and of those that are seldom needed. */
+/* The decoder for browsers is to be small as well as fast. What many functions call is not copied into them
+   there, SHARED if it is in a header of several files, else ONE_COPY; SELDOM marks what little time is spent
+   in, and SMALL what that is besides. Loops of one or two rounds are to UNROLL all the same. */
 #if defined(__wasm__)
 #define KMC_COMPACT 1
-#define OFTEN_INLINE NEVER_INLINE __attribute__((weak))
+#define SHARED NEVER_INLINE __attribute__((weak))
 #define SMALL __attribute__((minsize))
 #define SELDOM SMALL NEVER_INLINE static
-#define ONE_COPY NEVER_INLINE static /* of a function that is in no header of several files */
+#define ONE_COPY NEVER_INLINE static
 #define NO_UNROLL _Pragma("nounroll")
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define KMC_COMPACT 0
-#define OFTEN_INLINE ALWAYS_INLINE
+#define SHARED ALWAYS_INLINE
 #define SMALL
 #define SELDOM NEVER_INLINE static
 #define ONE_COPY ALWAYS_INLINE

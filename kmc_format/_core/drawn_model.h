@@ -131,8 +131,7 @@ typedef struct Drawn {
 
 /* Codes a number from 0 to `most`, which is at least 0, plus one: the length in bits of that, then the bits.
  */
-OFTEN_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most,
-                                    int decoding) {
+SHARED int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t value, int32_t most, int decoding) {
     const int longest = log2_floor((uint32_t)most + 1),
               length = decoding ? 0 : log2_floor((uint32_t)value + 1);
     int n = 0;
@@ -147,8 +146,8 @@ OFTEN_INLINE int32_t code_distance(RangeCoder *coder, LengthBits *bits, int32_t 
 }
 
 /* Codes a place in a zone of at least two: whether it is in the second half, and how far from that end. */
-OFTEN_INLINE int code_place_in(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin,
-                                LengthBits *from_end, int length, int place, int decoding) {
+SHARED int code_place_in(RangeCoder *coder, AdaptiveBit *side, LengthBits *from_begin, LengthBits *from_end,
+                         int length, int place, int decoding) {
     const int half = (length + 1) / 2, late = range_adaptive(coder, side, place >= half, decoding);
     const int most = late ? length - half - 1 : half - 1;
     const int distance =

@@ -86,14 +86,15 @@ ALWAYS_INLINE int ask(Drawn *drawn, Row *row, const Around *at, Asked *asked, ui
     const int open[QUESTIONS] = {expected >= 0 && denied < 0, (int)first != expected,
                                  at->W != at->N && (int)second != expected,
                                  at->NE != at->W && at->NE != at->N && (int)at->NE != expected};
+    /* A copy of code_answer for four cells, and in compact decoders one for any number. */
     const int several = c.frames || (KMC_COMPACT && own != LEAN_CELLS);
     NO_UNROLL for (int i = c.match ? 0 : 1; i < QUESTIONS; i++) {
         if (!open[i]) continue;
         const int answer = (int)label == candidates[i];
         const int count = own + (c.frames ? REFERENCE_CELLS : 0);
-        if (c.rich     ? code_weighed_answer_of(drawn, slots, count, i, same, answer, c.decoding)
-            : several  ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
-                       : code_answer(drawn, slots, KMC_COMPACT ? LEAN_CELLS : own, i, answer, c.decoding)) {
+        if (c.rich    ? code_weighed_answer_of(drawn, slots, count, i, same, answer, c.decoding)
+            : several ? code_answer_of_frames(drawn, slots, count, i, answer, c.decoding)
+                      : code_answer(drawn, slots, KMC_COMPACT ? LEAN_CELLS : own, i, answer, c.decoding)) {
             return candidates[i];
         }
     }

@@ -102,8 +102,8 @@ ALWAYS_INLINE int64_t find_middle(int k, int64_t first, int shift) {
 }
 
 /* The logits of a row before its first visit: colours near that of a label are likely. */
-SELDOM void begin_row(const Drawn *drawn, int16_t *row, uint32_t label, uint32_t prefix,
-                                   int shift, int weaker) {
+SELDOM void begin_row(const Drawn *drawn, int16_t *row, uint32_t label, uint32_t prefix, int shift,
+                      int weaker) {
     const uint8_t *mine = drawn->colours + 4 * (size_t)label;
     for (int j = 0; j < drawn->lanes; j++) {
         const int64_t middle = find_middle(drawn->k, ((int64_t)prefix * drawn->lanes + j) << shift, shift);

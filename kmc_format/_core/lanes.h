@@ -1,9 +1,9 @@
 /* Sixteen lanes of 16 bits, the unit of the label codings' arithmetic.
  *
- * Five implementations give the same results: AVX2, SSE2, NEON, WebAssembly's and plain C. A file that is compiled for AVX2
- * defines KMC_AVX2 (and sets the compiler's target) before it includes this one; KMC_PLAIN asks for plain C;
- * otherwise the machine's baseline is taken. All functions are pure. Lanes are numbered from 0 in the order
- * of memory. */
+ * Five implementations give the same results: AVX2, SSE2, NEON, WebAssembly's and plain C. A file that is
+ * compiled for AVX2 defines KMC_AVX2 (and sets the compiler's target) before it includes this one; KMC_PLAIN
+ * asks for plain C; otherwise the machine's baseline is taken. All functions are pure. Lanes are numbered
+ * from 0 in the order of memory. */
 #ifndef KMC_LANES_H
 #define KMC_LANES_H
 

@@ -10,7 +10,9 @@ LANES_FN Lanes lanes_pair(v128_t a, v128_t b) {
     r.a = a, r.b = b;
     return r;
 }
-LANES_FN Lanes lanes_set(int v) { return lanes_pair(wasm_i16x8_splat((int16_t)v), wasm_i16x8_splat((int16_t)v)); }
+LANES_FN Lanes lanes_set(int v) {
+    return lanes_pair(wasm_i16x8_splat((int16_t)v), wasm_i16x8_splat((int16_t)v));
+}
 LANES_FN Lanes lanes_load(const void *p) {
     return lanes_pair(wasm_v128_load(p), wasm_v128_load((const char *)p + 16));
 }

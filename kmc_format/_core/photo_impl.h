@@ -15,8 +15,7 @@ ALWAYS_INLINE void add_rows(const Column *column, Pixel *pixel, Shape s, int d) 
             sum[v] = f == 0 ? logits : lanes_adds(sum[v], logits);
         }
     }
-    if (s.rich)
-        UNROLL for (int v = 0; v < vectors; v++) sum[v] = lanes_adds(sum[v], sum[v]);
+    if (s.rich) UNROLL for (int v = 0; v < vectors; v++) sum[v] = lanes_adds(sum[v], sum[v]);
     softmax_share(sum, s.bits, share, sums);
     UNROLL for (int v = 0; v < vectors; v++) {
         lanes_store(pixel->error[d] + 16 * v, share[v]);

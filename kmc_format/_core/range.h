@@ -26,7 +26,7 @@ ALWAYS_INLINE void range_start_coding(RangeCoder *coder, uint8_t *output, size_t
     *coder = start;
 }
 
-OFTEN_INLINE uint32_t range_next_bytes(RangeCoder *coder) {
+SHARED uint32_t range_next_bytes(RangeCoder *coder) {
     const size_t at = coder->at;
     uint32_t word = 0;
     if (at + 4 <= coder->size) {
@@ -88,7 +88,7 @@ ALWAYS_INLINE void range_narrow(RangeCoder *coder, uint64_t start, uint64_t size
 }
 
 /* Codes a bit that is 1 with probability p / 2^16; p from 1 to 65535. */
-OFTEN_INLINE int range_bit(RangeCoder *coder, uint32_t p, int bit, int decoding) {
+SHARED int range_bit(RangeCoder *coder, uint32_t p, int bit, int decoding) {
     const uint64_t bound = (coder->range >> 16) * p;
     if (decoding) bit = coder->code < bound;
     if (bit) {
@@ -139,7 +139,7 @@ ALWAYS_INLINE void range_forget(AdaptiveBit *states, size_t count) {
 }
 
 /* Codes a bit and learns from it: p goes 1 / (times + 2) of the way to it, later 1 / 32. */
-OFTEN_INLINE int range_adaptive(RangeCoder *coder, AdaptiveBit *state, int bit, int decoding) {
+SHARED int range_adaptive(RangeCoder *coder, AdaptiveBit *state, int bit, int decoding) {
     const int32_t p = state->p, parts = state->times + 2;
     bit = range_bit(coder, state->p, bit, decoding);
     state->p = (uint16_t)clamp_int(bit ? p + (65536 - p) / parts : p - p / parts, 32, 65504);

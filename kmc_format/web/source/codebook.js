@@ -24,7 +24,7 @@ class Core {
     return shared;
   }
 
-  /** Calls with a function that makes room for an array, until the call ends; it is filled unless it is `empty`. */
+  /** Calls with a function that puts an array into the memory, until the call ends; if `empty`, room for it. */
   run(call) {
     const { calls } = this;
     const taken = [];

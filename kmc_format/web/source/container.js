@@ -149,9 +149,8 @@ function readFrame(bytes, number, start, end) {
   const reader = new Reader(payload, "frame-length");
   const flags = reader.byte();
   const lacks = (some, other) => flags & some && !(flags & other);
-  if (flags > 31 || lacks(KEY | BACK, DURATION) || lacks(CODEBOOK, KEY) || lacks(KEPT, BACK) || (flags & 9) === 9) {
-    fail("frame-flags", NEWER);
-  }
+  const alone = lacks(KEY | BACK, DURATION) || lacks(CODEBOOK, KEY) || lacks(KEPT, BACK);
+  if (flags > 31 || alone || (flags & KEY && flags & BACK)) fail("frame-flags", NEWER);
   const duration = flags & DURATION ? reader.varint() : undefined;
   const back = flags & BACK ? reader.varint() : 1;
   if (!(flags & KEY || (back && back <= number))) fail("frame-back");
@@ -160,7 +159,8 @@ function readFrame(bytes, number, start, end) {
     own = { k: reader.varint() + 1, coding: reader.byte() };
     own.coded = readCodebook(reader, own.k);
   }
-  return { flags, duration, own, before: flags & KEY ? -1 : number - back, coded: payload.subarray(reader.at) };
+  const before = flags & KEY ? -1 : number - back;
+  return { flags, duration, own, before, coded: payload.subarray(reader.at) };
 }
 
 /** Reads all frames, and checks that each goes on from one that is there. */

@@ -41,7 +41,8 @@ static char *fresh; /* from here on, nothing was ever used, and all bytes are 0 
 static Free *extend(size_t size) {
     if (!fresh) fresh = (char *)(((uintptr_t)&__heap_base + HEAD - 1) & ~(uintptr_t)(HEAD - 1));
     const size_t room = __builtin_wasm_memory_size(0) * PAGE - (size_t)fresh;
-    if (size > room && __builtin_wasm_memory_grow(0, (size - room + PAGE - 1) / PAGE) == SIZE_MAX) return NULL;
+    if (size > room && __builtin_wasm_memory_grow(0, (size - room + PAGE - 1) / PAGE) == SIZE_MAX)
+        return NULL;
     Free *block = (Free *)fresh;
     block->size = size;
     fresh += size;
@@ -116,8 +117,8 @@ int labels(int coding, int options, const uint8_t *coded, size_t size, void *ite
            int height, int k, const uint16_t *names, const uint8_t *colours, DrawnFrames *frames) {
     const Plane plane = {items, (size_t)width, item_size, names};
     if (frames) return kmc_drawn_decode_frame(frames, coded, size, &plane, options);
-    return (coding == CODING_DRAWN ? kmc_drawn_decode : kmc_photo_decode)(coded, size, &plane, height, k, colours,
-                                                                         options);
+    return (coding == CODING_DRAWN ? kmc_drawn_decode : kmc_photo_decode)(coded, size, &plane, height, k,
+                                                                          colours, options);
 }
 
 /* Rows of frames are kept with margins, which in narrow tiles take more than their labels. */
@@ -126,7 +127,9 @@ EXPORT(begin) DrawnFrames *begin(int width, int height, int k, const uint8_t *co
     return kmc_drawn_open_frames(width, height, k, colours, options);
 }
 
-EXPORT(after) void after(DrawnFrames *frames, const uint16_t *numbers) { kmc_drawn_begin_after(frames, numbers); }
+EXPORT(after) void after(DrawnFrames *frames, const uint16_t *numbers) {
+    kmc_drawn_begin_after(frames, numbers);
+}
 
 EXPORT(copy) DrawnFrames *copy(const DrawnFrames *frames) { return kmc_drawn_copy_frames(frames); }
 

@@ -138,9 +138,11 @@ class Picture {
     const metadata = await parseMetadata(get, kind[0]);
     const timing = get("a") ? parseTiming(get("a")) : { loop: null, duration: 0 };
     const book = await Book.read(kind, own, metadata.transparency);
-    Object.assign(this, { width, height, tile, mode: kind[0], metadata, loop: timing.loop, animated: !!get("a") });
+    const animated = !!get("a");
+    Object.assign(this, { width, height, tile, mode: kind[0], metadata, loop: timing.loop, animated });
     this.file = { bytes, grid, kind, book, start: reader.at, index: get("I") };
-    this.frames = this.animated ? readFrames(bytes, this.findEnd(), timing.duration) : [{ duration: 0, flags: KEY, before: -1 }];
+    this.frames = [{ duration: 0, flags: KEY, before: -1 }];
+    if (animated) this.frames = readFrames(bytes, this.findEnd(), timing.duration);
     this.durations = this.frames.map((frame) => frame.duration);
     this.now = this.kept = { number: -1, book, tiles: [] };
     this.turn = Promise.resolve();
@@ -277,10 +279,11 @@ export async function decode(data, options = {}) {
     frames.push({ duration, labels, codebook: picture.codebook });
   }
   const { labels, codebook } = frames[0];
-  return { width, height, mode, channels: bookOf.get(labels).channels, codebook, labels, frames, metadata, loop };
+  const { channels } = bookOf.get(labels);
+  return { width, height, mode, channels, codebook, labels, frames, metadata, loop };
 }
 
-/** The bytes of each label's pixel: red, green, blue, alpha. Integers go from black for the least to white. */
+/** The bytes of each label's pixel: red, green, blue, alpha. Integers are black for the least, up to white. */
 function tableOf(mode, channels, codebook) {
   const table = new Uint8Array((4 * codebook.length) / channels).fill(255);
   const least = codebook.reduce((a, b) => Math.min(a, b));
