@@ -5,13 +5,14 @@ import gzip
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from support import GOLDEN, HOSTILE, ROOT
-from web_cases import cases
+from web_cases import case, cases
 
 import kmc_format
 from kmc_format import _core
@@ -31,14 +32,17 @@ def version_of_node():
     return int(re.match(r"v(\d+)", said)[1])
 
 
-def node(*arguments):
+def run_node(*arguments, given=b""):
     if not NODE or version_of_node() < 20:
         pytest.skip("there is no Node of version 20 or newer")
     command = [NODE, *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT / "tests" / "web"
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    folder = ROOT / "tests" / "web"
+    return subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, cwd=folder)
+
+
+def node(*arguments):
+    done = run_node(*arguments)
+    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
     return json.loads(done.stdout)
 
 
@@ -66,6 +70,26 @@ def test_a_page_limits_the_pixels(tmp_path):
     calls = [f"await limits(kmc, readFileSync({str(path)!r}), {pixels(path)})" for path in (still, moving)]
     program.write_text("\n".join([*imports, f"console.log(JSON.stringify([{', '.join(calls)}]))"]))
     assert node(program) == [["", "limit", "limit"], ["", "limit", "limit"]]
+
+
+def test_the_fuzzer_notices_what_differs():
+    data = GOLDEN_FILES[0].read_bytes()
+    expected = case(data)
+    other = expected | {"k": 77}
+    records = [
+        (expected, data),
+        (other, data),
+        ({"rules": ["k"]}, data),
+        ({"rules": ["crc"]}, data[:-1] + b"?"),
+    ]
+    parts = [part for given, file in records for part in (json.dumps(given).encode(), file)]
+    done = run_node(
+        "fuzz.mjs", 2**16, 24, given=b"".join(struct.pack("<I", len(part)) + part for part in parts)
+    )
+    *finds, summary = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert [find["wrong"] for find in finds] == [["k: 1, not 77"], ["no rule, not k"]]
+    assert (summary["files"], summary["accepted"], summary["finds"]) == (4, 3, 2)
 
 
 PATTERNS = ("RGB-*--default.kmc", "film-*.kmc")
