@@ -40,6 +40,14 @@ def test_chromium_reads_golden_files_and_rejects_hostile_ones(page):
     assert page.call(f"return checks.check(kmc, given, {read})", given) == {}
 
 
+RECOLOURED = """
+const picture = await kmc.open(await (await fetch(given)).arrayBuffer());
+picture.codebook.fill(7);
+const labels = await picture.labels();
+return [Array.from(kmc.toImageData(picture, labels).data.slice(0, 8)), Array.from(labels)];
+"""
+
+
 def shown(page, image, **options):
     page.files["shown.kmc"] = save(image, **options)
     width, height, data = page.call(PIXELS, "shown.kmc")
@@ -69,6 +77,14 @@ def test_integers_go_from_black_to_white(page):
     grey = shown(page, Image.fromarray(values))
     assert grey[..., 3].min() == 255
     assert grey[..., 0].tolist() == [[0, 4], [255, 140]]
+
+
+def test_a_page_may_change_the_codebook(page):
+    image = smooth()
+    page.files["shown.kmc"] = save(image, k=20)
+    pixels, labels = page.call(RECOLOURED, "shown.kmc")
+    assert pixels == 2 * [7, 7, 7, 255]
+    assert labels == kmc_format.decode(page.files["shown.kmc"]).labels.ravel().tolist()
 
 
 def test_an_image_file_is_made(page):

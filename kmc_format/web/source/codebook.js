@@ -91,8 +91,9 @@ class Book {
 
   constructor(mode, k, channels, stored, transparency) {
     this.k = k;
-    this.palette = mode === "P" ? stored : null;
-    this.stored = this.seen = stored;
+    this.stored = stored;
+    this.seen = stored.slice(); // as users may change what they see
+    this.palette = mode === "P" ? stored.slice() : null;
     this.width = this.channels = channels;
     if (transparency !== undefined) this.addAlpha(transparency);
   }
