@@ -30,7 +30,7 @@ from ._cli.options import (
     numbers_of,
     wrong_use,
 )
-from ._cli.streams import Streams, is_stdout, standard_streams, write_table, writer_of
+from ._cli.streams import Streams, is_stdout, refuse_sources, standard_streams, write_table, writer_of
 from ._cli.text import (
     comparison_text,
     csv_of,
@@ -282,7 +282,7 @@ def compare(
     asked = asked_of(options)
     if compressed and asked.given:
         raise click.UsageError("COMPRESSED is as it is: leave it out, or the options of saving.")
-    draw = writer_of(output) if output else None
+    draw = writer_of(output, [original, compressed or original]) if output else None
     try:
         compared = report.compared(original, compressed, asked, frame)
     except IndexError as error:
@@ -335,7 +335,9 @@ def sweep(
     asked = asked_of(options)
     with wrong_use():
         tried = [asked.but({option: value}) for value in values]
-    draw = writer_of(plot) if plot else None
+    if table:
+        refuse_sources(table, [image])
+    draw = writer_of(plot, [image]) if plot else None
     window = figures.window() if show else None
     rows: list[dict[str, Any]] = []
     with PIL.Image.open(image) as opened:

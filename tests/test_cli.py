@@ -222,6 +222,16 @@ def test_figures_without_a_picture(kmc, folder):
     assert "SSIM" in out
 
 
+@pytest.mark.parametrize(
+    "line", ["compare x.png -o x.png", "sweep x.png -k 2 --plot x.png", "sweep x.png -k 2 --csv x.png"]
+)
+def test_a_source_is_not_replaced_by_what_is_found_out(kmc, folder, line):
+    before = (folder / "x.png").read_bytes()
+    status, _, err = kmc(line)
+    assert (status, "x.png would be replaced by itself: name another file" in err) == (2, True)
+    assert (folder / "x.png").read_bytes() == before
+
+
 def test_a_frame_is_compared(kmc, folder):
     frames = [smooth().rotate(angle) for angle in (0, 30, 60)]
     frames[0].save("moving.png", save_all=True, append_images=frames[1:], duration=40)

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -135,6 +136,22 @@ def test_only_its_own_pages_are_replaced_unasked(view, folder):
     (folder / "x.kmc").write_bytes(save(smooth(), k=9))
     assert view("x.kmc")[0] == 0
     assert (folder / "x.html").read_bytes() != first
+
+
+@pytest.mark.parametrize("target", ["x.kmc", "inside/y.KMC"])
+def test_a_kmc_file_is_never_replaced(view, folder, target):
+    before = (folder / target).read_bytes()
+    status, out, err = view(f"-o {target} x.kmc")
+    assert (status, out) == (1, "")
+    assert err == f"kmc: {target}: It is a KMC file, which a page would replace\n"
+    assert (folder / target).read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_a_name_that_is_not_utf_8(view, folder):
+    (folder / "x.kmc").rename(folder / os.fsdecode(b"\xff.kmc"))
+    assert view("?.kmc -o page.html")[0] == 0
+    assert "\ufffd.kmc" in Page((folder / "page.html").read_bytes()).files
 
 
 def test_standard_input_and_output(folder, capfdbinary, monkeypatch):

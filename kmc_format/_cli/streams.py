@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,8 +88,15 @@ def write_table(path: Path, text: str) -> None:
         write_whole(path, text.encode())
 
 
-def writer_of(path: Path) -> Callable[[Any], None]:
-    """Return what writes a figure to a path; raise at once if it cannot be such a file."""
+def refuse_sources(path: Path, sources: Iterable[Path]) -> None:
+    """Raise where a file would be replaced by what is found out about it."""
+    if any(source.exists() and path.exists() and path.samefile(source) for source in sources):
+        raise click.UsageError(f"{path} would be replaced by itself: name another file.")
+
+
+def writer_of(path: Path, sources: Iterable[Path]) -> Callable[[Any], None]:
+    """Return what writes a figure to a path; raise at once if it cannot be such a file, or is a source."""
+    refuse_sources(path, sources)
     known = needed("matplotlib.figure", "plots").Figure().canvas.get_supported_filetypes()
     kind = path.suffix.lower().removeprefix(".")
     if kind not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import webbrowser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from .._dask.remote import is_remote
 from .._files import write_whole
+from .._format.container import SIGNATURE
 from .options import RECURSIVE
 from .page import Shown, is_page, page_of
 from .streams import Streams, standard_streams
@@ -42,7 +44,7 @@ def view(files: tuple[str, ...], output: str | None, recursive: bool, show: bool
         if not paths:
             return fail("kmc view", summary([]))
         if shown:
-            target = Path(output) if output else _beside(paths[0])
+            target = _checked(Path(output)) if output else _beside(paths[0])
             write_whole(target, page_of(shown))
             if streams.target is None:
                 _tell(target, len(shown), show)
@@ -56,7 +58,8 @@ def _read(path: Path, streams: Streams) -> Shown | None:
     is_input = path == streams.source
     try:
         report.describe(path)
-        return Shown("standard input" if is_input else path.name, path.read_bytes())
+        name = os.fsencode(path.name).decode("utf-8", "replace")  # which need not be UTF-8
+        return Shown("standard input" if is_input else name, path.read_bytes())
     except (OSError, ValueError) as error:
         fail("kmc view", f"{'-' if is_input else path}: {explain(error)}")
         return None
@@ -69,6 +72,16 @@ def _beside(path: Path) -> Path:
         raise FileExistsError(
             errno.EEXIST, "It is there, and no page of kmc view: name one by -o", str(target)
         )
+    return target
+
+
+def _checked(target: Path) -> Path:
+    """Return a name, which no KMC file has, as one would where `-o` stands before a pattern."""
+    if target.is_file():
+        with target.open("rb") as file:
+            start = file.read(len(SIGNATURE))
+        if start == SIGNATURE:
+            raise FileExistsError(errno.EEXIST, "It is a KMC file, which a page would replace", str(target))
     return target
 
 
