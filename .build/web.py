@@ -74,10 +74,10 @@ LINK = [
 # in the braces of a template are only names, points and what else a name would not be mistaken for.
 TOKENS = re.compile(
     r"""(?P<text>"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|(?P<comment>/\*.*?\*/|//[^\n]*)"""
-    r"""|(?P<name>[A-Za-z_$][\w$]*)|(?P<other>\d\w*|.)""",
+    r"""|(?P<name>[A-Za-z_$][\w$]*)|(?P<other>\d\w*|#\w+|.)""",
     re.DOTALL,
 )
-NAME = re.compile(r"[A-Za-z_$][\w$]*")
+NAME = re.compile(r"(?<![#\w$])[A-Za-z_$][\w$]*")
 BRACES = re.compile(r"(?<=\$\{)[^}]*(?=\})")
 # Names that are not ours to shorten.
 KEPT = {
@@ -136,14 +136,14 @@ def names_in(script: str) -> Iterator[str]:
                 yield from NAME.findall(inside)
 
 
-def short_names(decoder: str, element: str) -> dict[str, str]:
-    """Return shorter names for those that the decoder alone knows, the shortest for the most frequent."""
-    counts, taken = Counter(names_in(decoder)), {*names_in(element)} | KEPT
-    free = {*counts} - taken
+def short_names(script: str) -> dict[str, str]:
+    """Return shorter names for those that are ours, the shortest for the most frequent."""
+    counts = Counter(names_in(script))
     letters = string.ascii_letters
     candidates = (a + b for a in ["", *letters] for b in letters)
-    unused = itertools.filterfalse(taken.__contains__, candidates)
-    return {name: next(unused) for name, _ in counts.most_common() if name in free}
+    unused = itertools.filterfalse(KEPT.__contains__, candidates)
+    ours = {name: next(unused) for name, _ in counts.most_common() if name not in KEPT}
+    return ours | {"const": "let"}
 
 
 def strip(script: str, names: dict[str, str]) -> str:
@@ -152,29 +152,33 @@ def strip(script: str, names: dict[str, str]) -> str:
     def renamed(found: re.Match[str]) -> str:
         return names.get(found[0], found[0])
 
+    def template(text: str) -> str:
+        return BRACES.sub(lambda inside: NAME.sub(renamed, inside[0]), re.sub(r"\s*\n\s*", "", text))
+
     parts = [""]
     for found in TOKENS.finditer(script):
         if text := found["text"]:
-            parts += [
-                BRACES.sub(lambda inside: NAME.sub(renamed, inside[0]), text) if text[0] == "`" else text,
-                "",
-            ]
+            parts += [template(text) if text[0] == "`" else text, ""]
         elif found["comment"] is None:
             parts[-1] += renamed(found)
     return "".join(part if n % 2 else without_space(part) for n, part in enumerate(parts)).strip() + "\n"
 
 
 def without_space(code: str) -> str:
+    """Leave out what need not be there: also semicolons and commas before an end."""
     code = re.sub(r"\s*\n\s*", "\n", code)
     code = re.sub(r" *([\][{}(),;:=?&|<>!*]) *", r"\1", code)
-    return re.sub(r"\n(?=[\]}).?:&|])|(?<=[\[{(,;:?&|=>])\n", "", code)
+    code = re.sub(r"(?<![-+/]) ?([-+/%^]=?) ?(?![-+/])", r"\1", code)
+    code = re.sub(r"(?<!async)\((\w+)\)=>", r"\1=>", code)
+    code = re.sub(r"\n(?=[\]}).?:&|])|(?<=[\[{(,;:?&|=>])\n|(?<=})\n(?!export )", "", code)
+    return re.sub(r"[;,](?=})|,(?=[)\]])", "", code)
 
 
 def scripts() -> str:
     """Return the scripts as one, in which there is no core yet."""
     decoder = "".join((SOURCE / name).read_text("utf-8") for name in DECODER)
     element = (SOURCE / "element.js").read_text("utf-8")
-    names = short_names(decoder, element)
+    names = short_names(decoder + element)
     first = f"// KMC for browsers: kmc_format/web/source, with clang {compiler()}\n"
     joined = strip(decoder, names) + with_short_privates(strip(element, names))
     # Last, as gzip makes less of the scripts where they are beside it.

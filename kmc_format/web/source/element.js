@@ -316,7 +316,8 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   // Tell assistive technology what it is, and the layout how large; or say the error.
   #describe() {
     const { alt, error, picture } = this;
-    this.#layout.replaceSync(`:host { ${this.#rules(picture)} ${error ? "contain: none; overflow: auto" : ""} }`);
+    const more = error ? "contain: none; overflow: auto" : "";
+    this.#layout.replaceSync(`:host { ${this.#rules(picture)} ${more} }`);
     this.#canvas.setAttribute("role", this.getAttribute("alt") === "" ? "presentation" : "img");
     this.#canvas.setAttribute("aria-label", alt);
     this.shadowRoot.replaceChildren(error ? this.#said(error) : this.#canvas);
