@@ -33,6 +33,12 @@ for (const type of ["load", "error", "frame"]) {
   }, { capture: true });
 }
 """
+# A document of a library for tests, as far as that matters.
+BARE = """
+for (const name of ["matchMedia", "IntersectionObserver", "CSSStyleSheet"]) delete globalThis[name];
+delete Document.prototype.adoptedStyleSheets;
+globalThis.bare = await import("/kmc.js");
+"""
 # What the example of the guide begins with, and what it gives.
 GUIDE = """
 const bytes = new Uint8Array(await (await fetch("map.kmc")).arrayBuffer());
@@ -250,6 +256,62 @@ def test_errors_are_text(show, file, reason):
     assert page.text("#a") == ""
 
 
+def test_an_error_stays_where_the_element_is_moved(show):
+    page = show('<p id="p"></p><kmc-image id="a"></kmc-image>')
+    page.run("a.show(new Blob(['some text']))")
+    until(lambda: page.run("return a.error !== null"))
+    page.run("p.append(a)")
+    page.pause(50)
+    assert page.text("#a").endswith(page.run("return a.error.message"))
+
+
+@pytest.mark.parametrize("address", ["data:,a/file", "blob:null/file"])
+def test_addresses_that_name_no_file_are_not_told(show, address):
+    page = show(f'<kmc-image id="a" src="{address}"></kmc-image>')
+    until(page.events)
+    assert page.text("#a") == "the picture cannot be shown: it cannot be reached"
+
+
+@pytest.mark.parametrize("file", ["smooth.kmc", "large.kmc"])
+def test_it_says_what_a_policy_must_allow(show, site, file):
+    site.policy = STRICT.replace(" 'wasm-unsafe-eval'", "")
+    try:
+        page = show(f'<kmc-image id="a" src="{file}"></kmc-image>')
+        until(page.events)
+        assert page.text("#a").endswith(": this page's policy lacks 'wasm-unsafe-eval'")
+    finally:
+        site.policy = STRICT
+
+
+def test_its_properties_are_those_of_an_img(show):
+    """After each step they are what an <img> without a picture says."""
+    page = show('<kmc-image id="a"></kmc-image><img id="b">')
+    steps = [
+        "",
+        "one.alt = 'x'",
+        "one.setAttribute('alt', 'y')",
+        "one.width = 40; one.height = 30",
+        "one.hidden = true",
+        "one.remove()",
+    ]
+    seen = page.run(
+        """
+        return [a, b].map((one) => arguments[0].map((step) => {
+          Function("one", step)(one);
+          const { src, alt, width, height } = one;
+          return [src, alt, width, height, one.getAttribute("width"), one.getAttribute("height")];
+        }));
+    """,
+        steps,
+    )
+    assert seen[0] == seen[1]
+    loading = "one.loading = arguments[0]; return [one.loading, one.getAttribute('loading')]"
+    one = "const one = document.createElement('kmc-image');"
+    assert page.run(f"{one} return one.loading") == "eager"
+    assert page.run(f"{one} {loading}", "lazy") == ["lazy", "lazy"]
+    assert page.run(f"{one} {loading}", "other") == ["eager", "other"]
+
+
 def test_pictures_are_as_large_as_the_page_allows(show):
     page = show('<kmc-image id="a" src="smooth.kmc" maxpixels="6143"></kmc-image>')
     until(page.events)
@@ -269,6 +331,39 @@ def test_a_large_picture_is_decoded_in_a_worker(show):
         page.pixels("#a")[:, :, 0] == kmc_format.decode(page.site.files["/large.kmc"].data).expand()
     ).all()
     assert page.problems() == []
+
+
+def test_a_worker_of_the_page_needs_no_more_than_the_module(show):
+    page = show('<kmc-image id="a"></kmc-image><kmc-image id="b"></kmc-image>')
+    page.site.files["/mine.js"] = File(b'import "/kmc.js";', "text/javascript")
+    page.run("""
+        globalThis.images = 0;
+        kmc.KMCImage.worker = () => {
+          const worker = new Worker("/mine.js", { type: "module" });
+          worker.addEventListener("message", ({ data: { image } }) => (images += !!image));
+          return worker;
+        };
+        a.src = b.src = "large.kmc";
+    """)
+    page.loaded(2)
+    assert page.run("return images") == 2
+    assert page.problems() == []
+
+
+NOT_OURS = {
+    "silent": "",
+    "another": "onmessage = () => postMessage({ told: 'something else' });",
+    "wrong": "onmessage = () => { throw new Error('it is not for this'); };",
+}
+
+
+@pytest.mark.parametrize("script", NOT_OURS.values(), ids=NOT_OURS)
+def test_a_worker_of_another_kind_is_not_waited_for(show, script):
+    page = show('<kmc-image id="a"></kmc-image>')
+    page.site.files["/other.js"] = File(script.encode(), "text/javascript")
+    page.run("kmc.KMCImage.worker = () => new Worker('/other.js'); a.src = 'large.kmc'")
+    page.loaded()
+    assert page.pixels("#a").shape == (1100, 1000, 4)
 
 
 @pytest.mark.parametrize("way", ["() => { throw new Error('none') }", "() => new Worker('/none.js')"])
@@ -356,6 +451,34 @@ def test_what_is_taken_away_while_it_loads_is_loaded_when_it_is_back(show):
     page.loaded()
 
 
+def test_a_picture_stays_until_the_next_is_there(show):
+    page = show('<kmc-image id="a" src="smooth.kmc"></kmc-image>')
+    page.loaded()
+    gate = threading.Event()
+    page.site.files["/next.kmc"] = File(page.site.files["/clear.kmc"].data, gate=gate)
+    page.run("a.src = 'next.kmc'")
+    until(lambda: "/next.kmc" in page.site.asked)
+    assert page.run("return [a.complete, a.naturalWidth]") == [False, 96]
+    assert page.size("#a") == (96, 64)
+    assert page.pixels("#a").any()
+    gate.set()
+    page.loaded(2)
+    assert page.size("#a") == (48, 32)
+
+
+@pytest.mark.parametrize("how", ["a.removeAttribute('src')", "a.src = 'none.kmc'; a.src = 'waits.kmc'"])
+def test_a_picture_goes_when_it_is_not_asked_for(show, how):
+    page = show('<kmc-image id="a" src="smooth.kmc" width="80" height="60"></kmc-image>')
+    page.site.files["/waits.kmc"] = File(b"\0" * 100, gate=threading.Event())
+    page.loaded()
+    for step in how.split("; "):
+        page.run(step)
+        page.pause(100)
+    assert page.run("return [a.picture, a.error, a.naturalWidth, a.frame]") == [None, None, 0, 0]
+    assert page.run("return a.shadowRoot.querySelector('canvas').width") == 0
+    assert page.size("#a") == (80, 60)
+
+
 def test_files_at_hand(show):
     page = show('<kmc-image id="a"></kmc-image>')
     data = base64.b64encode(page.site.files["/smooth.kmc"].data).decode()
@@ -365,6 +488,18 @@ def test_files_at_hand(show):
     until(lambda: page.run("return a.error !== null"))
     assert page.text("#a").startswith("the picture cannot be shown: ")
     assert page.text("#a").endswith(" (rule signature)")
+
+
+def test_where_tests_have_no_styles_the_module_loads_all_the_same(show):
+    page = show("")
+    page.site.files["/bare.js"] = File(BARE.encode(), "text/javascript")
+    page.site.files["/bare"] = File(
+        b'<!doctype html><script type="module" src="/bare.js"></script>', "text/html"
+    )
+    page.driver.get(f"{page.site.address}/bare")
+    until(lambda: page.run("return globalThis.bare !== undefined"))
+    assert page.run("return document.createElement('kmc-image').constructor === HTMLElement")
+    assert page.problems() == []
 
 
 def test_img_is_upgraded_on_request(show):
@@ -491,6 +626,55 @@ def test_it_is_paused_and_moved_to_a_frame(show):
     assert page.is_still()
     page.run("a.removeAttribute('paused')")
     until(lambda: page.run("return a.frame") != 4)
+
+
+def test_what_is_no_frame_stops_nothing(show):
+    page = show('<kmc-image id="a" src="film.kmc"></kmc-image><kmc-image id="b"></kmc-image>')
+    until(lambda: len(page.events("frame")) > 2)
+    seek = "return a.seek(arguments[0]).then(() => a.frame, ({ name, message }) => `${name}: ${message}`)"
+    for number in (99, -1, 1.5, "x", None):
+        said = page.run(seek.replace("arguments[0]", "undefined") if number is None else seek, number)
+        assert said == f"RangeError: there is no frame {'undefined' if number is None else number}"
+    until(lambda: not page.is_still())
+    page.run("a.setAttribute('paused', '')")
+    assert page.run(seek, "3") == 3
+    assert page.run(seek.replace("a.", "b."), 0) == "RangeError: there is no frame 0"
+
+
+def test_a_film_that_is_gone_rests(show):
+    page = show('<kmc-image id="a" src="film.kmc"></kmc-image>')
+    until(lambda: len(page.events("frame")) > 2)
+    page.run("a.src = 'none.kmc'")
+    until(lambda: page.events("error"))
+    page.problems()
+    page.media(prefers_reduced_motion="reduce")
+    page.pause(100)
+    assert page.is_still()
+    assert page.problems() == []
+
+
+def test_a_film_goes_on_until_another_picture_is_there(show):
+    page = show('<kmc-image id="a" src="film.kmc"></kmc-image>')
+    gate = threading.Event()
+    page.site.files["/next.kmc"] = File(page.site.files["/smooth.kmc"].data, gate=gate)
+    until(lambda: len(page.events("frame")) > 2)
+    page.run("a.src = 'next.kmc'")
+    until(lambda: "/next.kmc" in page.site.asked)
+    assert not page.is_still()
+    gate.set()
+    page.loaded(2)
+    assert page.is_still()
+    assert page.size("#a") == (96, 64)
+    assert page.problems() == []
+
+
+def test_a_frame_may_be_shown_for_weeks(show):
+    page = show('<kmc-image id="a"></kmc-image>')
+    page.site.files["/weeks.kmc"] = File(film([2**31 + 9, 2**32 - 1]))
+    page.run("a.src = 'weeks.kmc'")
+    page.loaded()
+    assert page.is_still()
+    assert page.run("return a.frame") == 0
 
 
 def test_a_damaged_frame_is_an_error(show):

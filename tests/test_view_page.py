@@ -18,13 +18,13 @@ from kmc_format._cli import page as pages
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)> & 'x'.kmc"
 WIDTHS = (360, 768, 1280)
-# Counts the workers that answer.
+# Counts the pictures that workers send.
 SPY = """
 globalThis.answered = 0;
 globalThis.Worker = class extends Worker {
   constructor(...all) {
     super(...all);
-    this.addEventListener("message", () => answered++);
+    this.addEventListener("message", ({ data: { image } }) => (answered += !!image));
   }
 };
 """

@@ -87,10 +87,14 @@ export function toBlob(picture: Picture | Decoded, labels?: Labels, type?: strin
  * Its events are `load`; `error`, an ErrorEvent; and `frame`, when a frame of an animation is shown.
  */
 export class KMCImage extends HTMLElement {
-  /** Starts a worker that runs this module, for a picture over a megapixel; a page may set another way. */
+  /** Starts a worker that imports this module, for a picture over a megapixel; a page may set another way. */
   static worker: () => Worker;
   src: string;
   alt: string;
+  loading: "eager" | "lazy";
+  /** As it is laid out, or else of the picture. */
+  width: number;
+  height: number;
   /** Whether there is nothing to wait for. */
   readonly complete: boolean;
   /** Why there is no picture. */
@@ -102,7 +106,7 @@ export class KMCImage extends HTMLElement {
   readonly frame: number;
   /** Shows a file that is at hand. The events tell how that went. */
   show(data: Uint8Array | ArrayBuffer | Blob): Promise<void>;
-  /** Shows a frame, and goes on from there unless it is paused. */
+  /** Shows a frame, and goes on from there unless it is paused; rejects with a RangeError if there is no such frame. */
   seek(frame: number): Promise<void>;
 }
 

@@ -1,7 +1,8 @@
 /* The element <kmc-image>, which shows a KMC file as <img> shows others. It is joined to decoder.js; the module is
    its own worker, too, in which large pictures are decoded. */
 
-const WORKER = "kmc-image"; // the name by which a worker knows what it is for
+const WORKER = "kmc-image"; // what messages to a worker say, which may have others, too
+const SILENT = 5000; // ms after which a worker is not one of ours, if it does not say that it has begun
 const LARGE = 2 ** 20; // pixels; what is larger is decoded in a worker
 const MAX_PIXELS = 2 ** 26; // unless the attribute `maxpixels` says otherwise
 const MAX_SIDE = 32767; // of a canvas, in all browsers
@@ -39,7 +40,8 @@ async function decoded(picture, frame) {
   return toImageData(picture, await picture.labels(frame));
 }
 
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+// For at most 24 days, which is all that a timer takes.
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 2 ** 31 - 1)));
 let last = Promise.resolve(); // what was decoded last outside of workers
 let rested = 0; // when the page could last do something else
 
@@ -55,15 +57,18 @@ function inLine(job) {
 // Be the worker of one picture: the first message brings the file, and each the number of a frame to send back.
 function serve() {
   let picture;
-  onmessage = async ({ data: { frame, file, options } }) => {
+  addEventListener("message", async ({ data }) => {
+    if (data?.job !== WORKER) return;
+    const { frame, file, options } = data;
+    postMessage({ begun: true });
     try {
-      picture ??= open(file, options);
+      if (file) picture = open(file, options);
       const image = await decoded(await picture, frame);
       postMessage({ image }, [image.data.buffer]);
     } catch ({ message, rule }) {
       postMessage({ message, rule });
     }
-  };
+  });
 }
 
 // The frames of a picture, one decoded after the other.
@@ -76,7 +81,7 @@ class Film {
   constructor(picture, file, options) {
     Object.assign(this, { picture, file, options });
     const pixels = picture.width * picture.height;
-    this.count = picture.durations.length || 1;
+    this.count = picture.durations.length;
     this.large = pixels > LARGE;
     this.keeps = this.count > 1 && pixels * this.count <= MAX_KEPT;
   }
@@ -102,23 +107,22 @@ class Film {
     return new Promise((resolve, reject) => {
       this.#end = reject;
       if (wanted !== this.wanted) return this.end();
+      const { file, options } = this.#worker ? {} : this;
       try {
-        if (!this.#worker) this.#start(frame);
-        else this.#worker.postMessage({ frame });
+        this.#worker ??= KMCImage.worker();
+        this.#worker.postMessage({ job: WORKER, frame, file, options });
       } catch {
         return resolve();
       }
+      const silence = setTimeout(resolve, SILENT);
       this.#worker.onerror = (event) => resolve(event.preventDefault());
-      this.#worker.onmessage = ({ data: { image, message, rule } }) => {
-        image ? resolve(image) : reject(Object.assign(rule ? new KMCError(rule) : new Error(), { message }));
+      this.#worker.onmessage = ({ data: { begun, image, message, rule } }) => {
+        if (begun) return clearTimeout(silence);
+        if (message) reject(Object.assign(rule ? new KMCError(rule) : new Error(), { message }));
+        resolve(image);
         if (this.count < 2) this.end();
       };
     });
-  }
-
-  #start(frame) {
-    this.#worker = KMCImage.worker();
-    this.#worker.postMessage({ frame, file: this.file, options: this.options });
   }
 
   // Let go of the worker; another one starts if there is more to decode.
@@ -148,8 +152,8 @@ function sheet(text) {
 
 export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   static observedAttributes = ["src", "alt", "width", "height", "loading", "motion", "paused"];
-  // Starts a worker; a page may have another way, where this module cannot be loaded from its address.
-  static worker = () => new Worker(import.meta.url, { type: "module", name: WORKER });
+  // Starts a worker that runs this module; a page may have another way, as bundlers need one.
+  static worker = () => new Worker(import.meta.url, { type: "module" });
   static #style;
   static #calm;
   static #observer;
@@ -168,10 +172,12 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   #run = null; // another object each time that the animation is set going
 
   static {
-    if (globalThis.customElements) this.#listen();
+    ["src", "alt", "loading", "width", "height"].forEach((name) => this.#reflect(name));
+    // Documents that have no such style sheets are those of tests, as of jsdom: there it stays an unknown element.
+    if (globalThis.document?.adoptedStyleSheets && !customElements.get("kmc-image")) this.#define();
   }
 
-  static #listen() {
+  static #define() {
     const each = (act) => () => this.#moving.forEach(act);
     document.addEventListener("visibilitychange", each((element) => element.#update()));
     this.#calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -180,11 +186,27 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
       (entries) => entries.forEach(({ target, isIntersecting }) => target.#see(isIntersecting)),
       { rootMargin: "25%" },
     );
+    this.#style = sheet(STYLE);
+    customElements.define("kmc-image", this);
+  }
+
+  // Make a property of an attribute, as <img> has it.
+  static #reflect(name) {
+    Object.defineProperty(this.prototype, name, {
+      get() {
+        const value = this.getAttribute(name);
+        if (name === "loading") return value === "lazy" ? value : "eager";
+        if (!/width|height/.test(name)) return value ?? "";
+        return parseInt(getComputedStyle(this)[name] || value) || (this.picture?.[name] ?? 0);
+      },
+      set(value) {
+        this.setAttribute(name, value);
+      },
+    });
   }
 
   constructor() {
     super();
-    KMCImage.#style ??= sheet(STYLE);
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [KMCImage.#style, this.#layout];
   }
@@ -201,25 +223,9 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
     return this.picture?.height ?? 0;
   }
 
-  get src() {
-    return this.getAttribute("src") ?? "";
-  }
-
-  set src(value) {
-    this.setAttribute("src", value);
-  }
-
-  get alt() {
-    return this.getAttribute("alt") ?? "";
-  }
-
-  set alt(value) {
-    this.setAttribute("alt", value);
-  }
-
   connectedCallback() {
     this.#describe();
-    if (!this.#film && !this.#loading) this.#request();
+    if (this.#waits) this.#request();
     this.#watch();
   }
 
@@ -232,7 +238,7 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   }
 
   attributeChangedCallback(name) {
-    if (name === "src" || (name === "loading" && !this.#film && !this.#loading)) this.#request();
+    if (name === "src" || (name === "loading" && this.#waits)) this.#request();
     this.#describe();
     this.#update();
   }
@@ -244,22 +250,30 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
     return this.#load(this.#begin(), file);
   }
 
+  // Whether the file of `src` is yet to be loaded.
+  get #waits() {
+    return !this.complete && !this.#loading;
+  }
+
   // Load the file of `src`: in a moment, as other attributes may change together with this one.
   #request() {
     const signal = this.#begin();
+    if (!this.src) return this.#put();
     queueMicrotask(() => {
-      if (signal.aborted || !this.isConnected || !this.src) return;
-      if (this.getAttribute("loading") === "lazy") KMCImage.#observer.observe(this);
+      if (signal.aborted || !this.isConnected) return;
+      if (this.loading === "lazy") KMCImage.#observer.observe(this);
       else this.#load(signal);
     });
   }
 
+  // What is shown stays, without an error, until what is asked for is there.
   #begin() {
-    this.#stop();
-    this.#film = this.#run = this.error = null;
-    this.frame = this.#rounds = 0;
-    this.complete = !this.src;
+    this.#work.abort();
     this.#work = new AbortController();
+    this.#loading = false;
+    this.error = null;
+    this.complete = !this.src;
+    this.#describe();
     return this.#work.signal;
   }
 
@@ -269,6 +283,17 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
     this.#film?.end();
   }
 
+  // Have another film, or none.
+  #put(film = null) {
+    this.#film?.end();
+    this.#film = film;
+    this.#run = null;
+    this.frame = this.#rounds = 0;
+    this.#canvas.width = this.naturalWidth;
+    this.#canvas.height = this.naturalHeight;
+    KMCImage.#moving.delete(this);
+  }
+
   async #load(signal, file) {
     this.#loading = true;
     this.complete = false;
@@ -276,9 +301,7 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
       const film = await this.#opened(signal, file ?? (await fetched(this.src, signal)));
       const image = await film.frame(0);
       if (signal.aborted) return;
-      this.#film = film;
-      this.#canvas.width = image.width;
-      this.#canvas.height = image.height;
+      this.#put(film);
       this.#draw(image, 0);
       this.#finish(new Event("load"));
     } catch (error) {
@@ -293,12 +316,14 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
       throw new KMCError("limit", `browsers draw at most ${MAX_SIDE} pixels in a row or column`);
     }
     const film = new Film(picture, file, options);
-    signal.addEventListener("abort", () => film.end());
+    signal.addEventListener("abort", () => film === this.#film || film.end());
     return film;
   }
 
   #fail(error) {
     this.#begin();
+    this.#put();
+    if (/CSP|Content.Sec/.test(error.message)) error.message = "this page's policy lacks 'wasm-unsafe-eval'";
     this.error = error;
     this.#finish(new ErrorEvent("error", { error, message: error.message }));
   }
@@ -335,7 +360,7 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
 
   #said({ message }) {
     const box = document.createElement("div");
-    const name = this.src.split(/[?#]/)[0].split("/").pop() || "the picture";
+    const name = this.src.split(/^data:|^blob:|[?#]/)[0].split("/").pop() || "the picture";
     box.textContent = box.title = (this.alt && this.alt + " \u2013 ") + `${name} cannot be shown: ${message}`;
     return box;
   }
@@ -349,8 +374,9 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   // --- Frames
 
   // Show a frame, and go on from there if frames are shown one after the other now.
-  async seek(number) {
-    const film = this.#film;
+  async seek(wanted) {
+    const film = this.#film, number = Number(wanted);
+    if (!(film?.picture.durations[number] >= 0)) throw new RangeError(`there is no frame ${wanted}`);
     this.#run = null;
     const image = await film.frame(number);
     if (film !== this.#film) return;
@@ -368,15 +394,16 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
 
   #see(isIntersecting) {
     this.#seen = isIntersecting;
-    if (isIntersecting && !this.#film && !this.#loading && !this.complete) this.#load(this.#work.signal);
+    if (isIntersecting && this.#waits) this.#load(this.#work.signal);
     this.#update();
   }
 
   get #moves() {
-    const { count = 1, picture } = this.#film ?? {};
+    const { picture } = this;
     const ended = picture?.loop && this.#rounds >= picture.loop;
     const calm = KMCImage.#calm.matches && this.getAttribute("motion") !== "always";
-    return count > 1 && this.isConnected && this.#seen && !document.hidden && !calm && !ended && !this.hasAttribute("paused");
+    const rests = calm || ended || document.hidden || this.hasAttribute("paused");
+    return this.#film?.count > 1 && this.isConnected && this.#seen && !rests;
   }
 
   // Go on or pause, as everything is now.
@@ -388,7 +415,7 @@ export class KMCImage extends (globalThis.HTMLElement ?? class {}) {
   // The user wishes less motion, or more.
   #rest() {
     if (this.#moves) this.#update();
-    else this.seek(0);
+    else this.seek(0).catch(() => {});
   }
 
   // Show the frames when they are due: counted from when the first was, so that no delay adds up.
@@ -427,5 +454,4 @@ export function upgrade(root = document) {
   });
 }
 
-if (globalThis.customElements && !customElements.get("kmc-image")) customElements.define("kmc-image", KMCImage);
-if (globalThis.WorkerGlobalScope && globalThis.name === WORKER) serve();
+if (globalThis.WorkerGlobalScope) serve();
