@@ -15,6 +15,7 @@ import base64
 import gzip
 import itertools
 import re
+import shutil
 import string
 import subprocess
 import sys
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "kmc_format" / "_core"
 SOURCE = ROOT / "kmc_format" / "web" / "source"
 RESULT = ROOT / "kmc_format" / "web" / "kmc.js"
+LICENSE = ROOT / "LICENSE"
 DECODER = (
     "reader.js",
     "codebook.js",
@@ -160,6 +162,8 @@ def strip(script: str, names: dict[str, str]) -> str:
         if text := found["text"]:
             parts += [template(text) if text[0] == "`" else text, ""]
         elif found["comment"] is None:
+            if found[0] == "'":
+                raise ValueError("texts in scripts are to be in double quotes, or in backquotes")
             parts[-1] += renamed(found)
     return "".join(part if n % 2 else without_space(part) for n, part in enumerate(parts)).strip() + "\n"
 
@@ -179,14 +183,19 @@ def scripts() -> str:
     decoder = "".join((SOURCE / name).read_text("utf-8") for name in DECODER)
     element = (SOURCE / "element.js").read_text("utf-8")
     names = short_names(decoder + element)
-    first = f"// KMC for browsers: kmc_format/web/source, with clang {compiler()}\n"
+    holder = re.search(r"^Copyright .*$", LICENSE.read_text("utf-8"), re.MULTILINE)
+    assert holder
+    first = f"// kmc_format, MIT licence. {holder[0]}. Of kmc_format/web/source, with clang {compiler()}\n"
     joined = strip(decoder, names) + with_short_privates(strip(element, names))
     # Last, as gzip makes less of the scripts where they are beside it.
     return f'{first}{joined}function CORE(){{return"@CORE@"}}\n'
 
 
 def with_short_privates(script: str) -> str:
-    """Shorten the private names of classes, which begin with #, as nothing else does in the element."""
+    """Shorten the private names of classes, which begin with #; nothing else may in the element."""
+    for found in TOKENS.finditer(script):
+        if re.search(r"#\w", BRACES.sub("", found["text"] or "")):
+            raise ValueError(f"this would be taken for a private name: {found[0]}")
     names = sorted(set(re.findall(r"#\w+", script)))
     short = dict(zip(names, string.ascii_letters, strict=False))
     assert len(short) == len(names)
@@ -199,6 +208,15 @@ def parts_of(result: str) -> tuple[str, bytes]:
     assert found
     expanded = zlib.decompress(base64.b64decode(found[0]), -15)
     return result[: found.start()] + "@CORE@" + result[found.end() :], expanded
+
+
+def compressed(data: bytes) -> int:
+    """Return the size with zlib's gzip or with the program, which differ by hundreds of bytes: the larger."""
+    size = len(gzip.compress(data, 9))
+    if program := shutil.which("gzip"):
+        done = subprocess.run([program, "-9c"], input=data, capture_output=True, check=True)
+        size = max(size, len(done.stdout))
+    return size
 
 
 def check() -> int:
@@ -220,7 +238,7 @@ def main() -> int:
         return check()
     RESULT.write_text(scripts().replace("@CORE@", base64.b64encode(deflate(core())).decode()), "utf-8")
     data = RESULT.read_bytes()
-    print(f"{len(data):,} bytes, {len(gzip.compress(data, 9)):,} compressed")
+    print(f"{len(data):,} bytes, {compressed(data):,} compressed")
     return 0
 
 

@@ -256,7 +256,7 @@ def test_npm_packs_it(tmp_path):
     done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, check=True, env=environment)
     (packed,) = json.loads(done.stdout)
     assert packed["id"] == f"kmc-format@{kmc_format.__version__}"
-    assert {file["path"] for file in packed["files"]} == {"kmc.d.ts", "kmc.js", "package.json"}
+    assert {file["path"] for file in packed["files"]} == {"LICENSE", "kmc.d.ts", "kmc.js", "package.json"}
 
 
 @pytest.mark.skipif(not NODE, reason="there is no Node")

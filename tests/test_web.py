@@ -1,7 +1,7 @@
 """kmc.js in Node: it reads golden files as the package does, and rejects hostile ones by the same rules."""
 
 import functools
-import gzip
+import importlib.util
 import json
 import re
 import shutil
@@ -115,8 +115,31 @@ def pixels(path):
     return width * height
 
 
+@functools.cache
+def builder():
+    spec = importlib.util.spec_from_file_location("web", ROOT / ".build" / "web.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_script_is_small():
-    assert len(gzip.compress(SCRIPT.encode(), 9)) <= 30_000
+    assert builder().compressed(SCRIPT.encode()) <= 30_000
+
+
+def test_what_would_be_shortened_wrongly_is_not_built():
+    with pytest.raises(ValueError, match="quotes"):
+        builder().strip("let a = 'text';", {})
+    with pytest.raises(ValueError, match="private"):
+        builder().with_short_privates('const a = "x#abc";')
+    assert builder().with_short_privates("`${this.#abc}`; // #") == "`${this.#a}`; // #"
+
+
+def test_it_has_its_licence():
+    licence = (ROOT / "LICENSE").read_text("utf-8")
+    holder = re.search("Copyright .*", licence)[0]
+    assert f"MIT licence. {holder}" in SCRIPT.partition("\n")[0]
+    assert (WEB / "LICENSE").read_text("utf-8") == licence
 
 
 def test_it_needs_nothing_else():
