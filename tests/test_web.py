@@ -110,6 +110,40 @@ def test_a_seek_decodes_16_frames_at_most(tmp_path):
     assert learnt < 65536 * pages < 3 * learnt  # nothing is left behind, but there may be copies
 
 
+FILMS = [GOLDEN / f"film-{name}.kmc" for name in ("RGB-3--groups", "tiles--groups", "k12--frames1")]
+
+
+def test_animations_stay_right_where_memory_ends_or_there_are_many():
+    found = node("memory.mjs", *FILMS)
+    assert found["wrong"] == []
+    assert found["failures"] > 50
+    assert found["lost"] == found["left"] == 0  # nothing that was learnt stays when all frames were decoded
+    cores, states = found["many"]
+    assert 0 < cores < 40  # of which browsers have about 120, for 200 animations by turns
+    assert 32 <= states <= 96
+
+
+def test_what_users_give_is_checked_and_shown_in_its_colours():
+    still = GOLDEN / "RGB-3-k17--default.kmc"
+    width, height = kmc_format.read_header(still).size
+    found = node("given.mjs", still, FILMS[0])
+    assert found["colours"] > 1
+    assert found == {
+        "width": width,
+        "files": ["TypeError"] * 8,
+        "bytes": [width] * 4,
+        "limits": ["limit"] * 4 + [width],
+        "all": ["limit", kmc_format.read_header(FILMS[0]).size[0]],
+        "numbers": ["RangeError"] * 8 + [""],
+        "short": "RangeError",
+        "image": [True, True, 4 * width * height],
+        "colours": found["colours"],
+        "cloned": True,
+        "again": True,
+        "own": True,
+    }
+
+
 def pixels(path):
     width, height = kmc_format.read_header(path).size
     return width * height

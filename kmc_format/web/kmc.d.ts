@@ -1,6 +1,11 @@
+/// <reference lib="dom" />
+
 /** Why a file cannot be shown. */
 export class KMCError extends Error {
-  /** The broken rule of FORMAT.md, "What a reader rejects"; "limit" for limits that the caller or memory sets. */
+  /**
+   * The broken rule of FORMAT.md, "What a reader rejects"; "limit" for limits that the caller or memory sets. Tiles of
+   * animations take memory for 32 more pixels in each row: narrow ones of over 2 ** 28 pixels, so counted, are too large.
+   */
   readonly rule: string;
   constructor(rule: string, message: string);
 }
@@ -47,7 +52,10 @@ export interface Picture {
   readonly codebook: Codebook;
   /** Of mode P: the codebook as it is stored, without `metadata.transparency`. */
   readonly palette: Codebook | null;
-  /** Decodes a frame. The frames in order take least; for any other, 16 are decoded at most. */
+  /**
+   * Decodes a frame. The frames in order take least; for any other, 16 are decoded at most, and so where over 32
+   * animations are decoded by turns.
+   */
   labels(frame?: number): Promise<Labels>;
   /** Checks all that a reader must, in all frames; rejects with what is wrong. */
   verify(): Promise<void>;
@@ -71,10 +79,18 @@ export function open(data: Uint8Array | ArrayBuffer | Blob, options?: Options): 
 /** Decodes a whole file. */
 export function decode(data: Uint8Array | ArrayBuffer | Blob, options?: Options): Promise<Decoded>;
 
-/** Makes pixels of labels, in the colours of their frame. Integers without a colour go from black to white. */
+/**
+ * Makes pixels of labels, one of a pixel. Integers without a colour go from black to white.
+ *
+ * Labels of a Picture have the colours of their frame; where these are not known, as labels were copied, those of the
+ * frame that was decoded last. Of what `decode` gave, or of another object of that kind, `codebook` wins if it is not
+ * that of the first frame; else labels that are among `frames` have the codebook of theirs.
+ *
+ * Where there is no ImageData, as in Node, this is an object with its `width`, `height` and `data` only.
+ */
 export function toImageData(picture: Picture | Decoded, labels: Labels): ImageData;
 
-/** Makes an image file of labels, those of the first frame by default. */
+/** Makes an image file of labels, those of the first frame by default. It needs a browser, or a worker of one. */
 export function toBlob(picture: Picture | Decoded, labels?: Labels, type?: string): Promise<Blob>;
 
 /**

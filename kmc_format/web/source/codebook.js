@@ -1,7 +1,7 @@
 /* The compiled core, which CORE returns deflated, in base64; and codebooks. */
 
 let compiled;
-let shared;
+let shared = Promise.resolve();
 
 async function compile() {
   const coded = Uint8Array.from(atob(CORE()), (letter) => letter.charCodeAt(0));
@@ -12,16 +12,21 @@ async function compile() {
 /** An instance of the core, with memory of its own. */
 class Core {
   static async make() {
-    compiled ??= compile();
+    compiled ??= compile().catch((error) => {
+      compiled = null; // so that it is tried again
+      throw error;
+    });
     const core = new Core();
-    core.calls = (await WebAssembly.instantiate(await compiled)).exports;
+    core.calls = (await WebAssembly.instantiate(await compiled).catch(noMemory)).exports;
     return core;
   }
 
-  /** Returns one for work that leaves nothing behind; not the same again once it has grown large. */
-  static async share() {
-    if (!shared || (await shared).calls.memory.buffer.byteLength > 2 ** 26) shared = Core.make();
-    return shared;
+  /** Returns one for so many pixels: for many one of their own, else the same until it has grown large. */
+  static share(pixels) {
+    if (pixels > 2 ** 20) return Core.make();
+    const core = shared.then((core) => (core?.calls.memory.buffer.byteLength <= 2 ** 26 ? core : Core.make()));
+    shared = core.catch(() => {});
+    return core;
   }
 
   /** Calls with a function that puts an array into the memory, until the call ends; if `empty`, room for it. */

@@ -1,6 +1,7 @@
 /* Tiles, pictures, and what is made of them. */
 
 const MAX_LEARNING_TILES = 4;
+const MAX_LEARNING_PICTURES = 32; // at once, as each takes megabytes
 
 // Label codings, and options of drawn labels.
 const PACKED = 0;
@@ -36,9 +37,9 @@ class Tile {
     this.forget();
     this.labels = null; // until the new ones are there
     if (coding === DRAWN && payload[0] & FRAMES) return this.goOn(book, coding, payload);
-    this.labels = book.room(this.width * this.height);
+    const labels = (this.labels = book.room(this.width * this.height));
     if (coding === PACKED) await this.unpack(book, payload);
-    else this.model(await Core.share(), book, coding, payload, this.optionsOf(coding, payload));
+    else this.model(await Core.share(labels.length), book, coding, payload, this.optionsOf(coding, payload));
   }
 
   async unpack({ k }, payload) {
@@ -88,7 +89,7 @@ class Tile {
 
   async goOn(book, coding, payload) {
     const options = this.optionsOf(coding, payload);
-    const core = (this.picture.core ??= await Core.make());
+    const core = this.picture.core ?? (await this.picture.learn());
     if (!this.frames) this.begin(core, book, options);
     if ((options ^ this.options) & (FRAMES | MATCHES | RICH)) fail("labels-model", NEWER);
     this.labels ??= book.room(this.width * this.height);
@@ -121,8 +122,18 @@ class Tile {
   }
 }
 
+/** Ends what was learnt in the tiles of a frame. */
+const end = ({ tiles = [] }) => tiles.forEach((tile) => tile.forget());
+
+/** Copies the tiles of a frame, one by one, so that none is lost where there is no memory for all. */
+function copy(from, to) {
+  to.book = from.book;
+  for (const tile of from.tiles) to.tiles.push(tile.copy());
+}
+
 const TOO_LARGE = "this file has more pixels than are allowed here";
 const bookOf = new WeakMap(); // of the labels that were returned
+const learning = new Set(); // weak references to pictures in which something was learnt, in that order
 
 /** A picture whose front was read, and that decodes labels as they are asked for. */
 class Picture {
@@ -131,7 +142,7 @@ class Picture {
     const reader = new Reader(bytes);
     const { grid, format, own } = readHeader(reader);
     const { width, height, tile } = grid;
-    if (width * height > maxPixels) fail("limit", TOO_LARGE);
+    if (!(width * height <= maxPixels)) fail("limit", TOO_LARGE);
     const chunks = readChunks(reader, grid.count);
     const get = (letter) => chunks.get(tagOf(letter));
     const kind = KINDS[format] ?? fail("pixel-format", NEWER);
@@ -146,6 +157,7 @@ class Picture {
     this.durations = this.frames.map((frame) => frame.duration);
     this.now = this.kept = { number: -1, book, tiles: [] };
     this.turn = Promise.resolve();
+    this.weak = new WeakRef(this);
     return this;
   }
 
@@ -178,7 +190,11 @@ class Picture {
 
   /** Decodes a frame: width * height labels in rows. In order, each takes least. */
   labels(frame = 0) {
-    const done = this.turn.then(() => this.decode(frame));
+    return this.queue(() => this.decode(frame));
+  }
+
+  queue(job) {
+    const done = this.turn.then(job);
     this.turn = done.catch(() => {});
     return done;
   }
@@ -190,14 +206,20 @@ class Picture {
 
   async decode(number) {
     const { frames } = this;
-    if (!frames[number]) throw new RangeError(`there is no frame ${number}`);
+    if (!Number.isInteger(number) || !frames[number]) throw new RangeError(`there is no frame ${number}`);
     const path = [];
     for (let wanted = number; wanted >= 0 && wanted !== this.now.number; wanted = frames[wanted].before) {
       path.unshift(wanted);
       if (frames[wanted].flags & BACK && frames[wanted].before === this.kept.number) break;
     }
-    for (const needed of path) await this.decodeNext(needed, frames[needed]);
+    try {
+      for (const needed of path) await this.decodeNext(needed, frames[needed]);
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
     const labels = this.plane();
+    if (!frames[number + 1]) this.forget(number);
     bookOf.set(labels, this.now.book);
     return labels;
   }
@@ -205,22 +227,43 @@ class Picture {
   /** Decodes a frame that goes on from the one before, from what is kept, or from none. */
   async decodeNext(number, { flags, own, coded, returned }) {
     const { grid, book, kind } = this.file;
-    const forget = ({ tiles }) => tiles.forEach((tile) => tile.forget());
-    const copy = ({ book, tiles }) => ({ number, book, tiles: tiles.map((tile) => tile.copy()) });
-    if (flags & (KEY | BACK)) forget(this.now);
+    if (flags & (KEY | BACK)) end(this.now);
     if (flags & KEY) {
       this.now = { book, tiles: Array.from({ length: grid.count }, (_, n) => new Tile(this, n)) };
       if (own) this.now.book = await Book.read(kind, own, this.metadata.transparency);
     } else if (flags & BACK) {
-      this.now = copy(this.kept);
+      this.now = { tiles: [] };
+      copy(this.kept, this.now);
     }
-    this.now.number = -1; // until it is whole
     await (number ? this.decodeTiles(new Reader(coded, "frame-length")) : this.decodeFirst());
-    this.now.number = number;
     if (returned) {
-      forget(this.kept);
-      this.kept = copy(this.now);
+      end(this.kept);
+      this.kept = { number, tiles: [] };
+      copy(this.now, this.kept);
     }
+    this.now.number = number;
+  }
+
+  /** Finds a core to learn in. Of many pictures, the one that has learnt for longest forgets. */
+  async learn() {
+    this.core = await Core.share(this.width * this.height);
+    const [oldest] = learning.add(this.weak);
+    if (learning.size > MAX_LEARNING_PICTURES) {
+      learning.delete(oldest);
+      const picture = oldest.deref();
+      picture?.queue(() => picture.forget());
+    }
+    return this.core;
+  }
+
+  /** Forgets what was learnt, as something failed; or as nothing goes on from the frame of this number. */
+  forget(number = -1) {
+    learning.delete(this.weak);
+    end(this.now);
+    end(this.kept);
+    this.core = null;
+    this.kept = { number: -1 };
+    this.now.number = number;
   }
 
   async decodeTiles(reader) {
@@ -262,24 +305,23 @@ class Picture {
 
 /** Opens a file, of which no labels are decoded yet. */
 export async function open(data, { maxPixels = 2 ** 28 } = {}) {
-  if (data instanceof Blob) data = await data.arrayBuffer();
-  const bytes = data.buffer ? [data.buffer, data.byteOffset, data.byteLength] : [data];
-  return new Picture().read(new Uint8Array(...bytes), maxPixels);
+  if (data?.size >= 0 && data.arrayBuffer) data = await data.arrayBuffer(); // a Blob, also of another window
+  if (!(data?.byteLength >= 0)) throw new TypeError("a file is given as a Blob, an ArrayBuffer or a Uint8Array");
+  return new Picture().read(new Uint8Array(data.buffer ?? data, data.byteOffset, data.byteLength), maxPixels);
 }
 
 /** Decodes a whole file, with all its frames. */
 export async function decode(data, options = {}) {
   const { maxPixels = 2 ** 28 } = options;
   const picture = await open(data, options);
-  const { width, height, mode, metadata, loop, durations } = picture;
-  if (width * height * durations.length > maxPixels) fail("limit", TOO_LARGE);
+  const { width, height, mode, channels, metadata, loop, durations } = picture;
+  if (!(width * height * durations.length <= maxPixels)) fail("limit", TOO_LARGE);
   const frames = [];
   for (const duration of durations) {
     const labels = await picture.labels(frames.length);
     frames.push({ duration, labels, codebook: picture.codebook });
   }
   const { labels, codebook } = frames[0];
-  const { channels } = bookOf.get(labels);
   return { width, height, mode, channels, codebook, labels, frames, metadata, loop };
 }
 
@@ -296,14 +338,22 @@ function tableOf(mode, channels, codebook) {
   return new Uint32Array(table.buffer);
 }
 
+/** The codebook of the frame that labels are of, unless what was decoded was given another one. */
+function codebookOf(picture, labels) {
+  const { codebook, frames } = picture;
+  if (picture instanceof Picture) return bookOf.get(labels)?.seen ?? codebook;
+  return (codebook === frames?.[0].codebook && frames.find((frame) => frame.labels === labels)?.codebook) || codebook;
+}
+
 /** Makes the pixels of labels. */
-export function toImageData({ width, height, mode, channels, codebook }, labels) {
-  const book = bookOf.get(labels);
-  const table = book ? tableOf(mode, book.channels, book.seen) : tableOf(mode, channels, codebook);
-  const image = new ImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
+export function toImageData(picture, labels) {
+  const { width, height, mode, channels } = picture;
+  if (labels.length !== width * height) throw new RangeError("there must be a label for each pixel");
+  const table = tableOf(mode, channels, codebookOf(picture, labels));
+  const data = new Uint8ClampedArray(4 * labels.length);
+  const pixels = new Uint32Array(data.buffer);
   for (let n = 0; n < pixels.length; n++) pixels[n] = table[labels[n]];
-  return image;
+  return globalThis.ImageData ? new ImageData(data, width, height) : { width, height, data };
 }
 
 /** Makes an image file of labels, by default of the first frame. */
