@@ -90,7 +90,10 @@ export function decode(data: Uint8Array | ArrayBuffer | Blob, options?: Options)
  */
 export function toImageData(picture: Picture | Decoded, labels: Labels): ImageData;
 
-/** Makes an image file of labels, those of the first frame by default. It needs a browser, or a worker of one. */
+/**
+ * Makes an image file of labels, those of the first frame by default. It needs a browser, or a worker of one, whose
+ * canvas rounds the colours of what is nearly clear; `toImageData` is exact.
+ */
 export function toBlob(picture: Picture | Decoded, labels?: Labels, type?: string): Promise<Blob>;
 
 /**
