@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import ROOT, made_environment, smooth
+from support import ROOT, made_environment, run_in, smooth
 
 import kmc_format
 
@@ -234,7 +234,7 @@ def folder(pictures, tmp_path):
 def unedited(tmp_path_factory):
     """The Python of an environment in which autoloading is enabled."""
     python, _ = made_environment(tmp_path_factory.mktemp("environment"))
-    subprocess.run([python, "-m", "kmc_format.autoload", "enable"], check=True, capture_output=True)
+    run_in(python, "-m", "kmc_format.autoload", "enable")
     return python
 
 
