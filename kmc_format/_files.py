@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import IO
 
 
+def check_path(path: object, instead: str = "") -> None:
+    """Raise for what is not the name of a file; `instead` says what the caller may want then."""
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}{instead}")
+
+
 def write_whole(path: str | PathLike[str], data: bytes) -> None:
     """Write a file so that, whenever it is looked at, the old one or the new one is there, and whole.
 

@@ -111,11 +111,9 @@ def write_frames(
     ...         len(frames)
     5
     """
-    from .._files import naming, whole_file
+    from .._files import check_path, naming, whole_file
 
-    if not isinstance(path, (str, PathLike)):
-        shown = type(path).__name__
-        raise TypeError(f"path must be a str or PathLike, not {shown}; encode_frames gives the bytes")
+    check_path(path, "; encode_frames gives the bytes")
     with whole_file(path) as file, naming(path):
         _write("write_frames", file, frames, k, duration, loop, options)
 

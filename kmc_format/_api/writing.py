@@ -127,8 +127,7 @@ def write(
     """
     from .. import _files as files
 
-    if not isinstance(path, (str, PathLike)):  # known before the picture is coded, which may take long
-        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}; encode gives the bytes")
+    files.check_path(path, "; encode gives the bytes")  # before the picture is coded, which may take long
     files.write_whole(path, _encoded("write", picture, k, options))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .._extras import needed
+from .._files import check_path
 from .._format import codec, container
 from .._format.codec import Header
 from .._format.container import Reader
@@ -56,8 +57,7 @@ def open_array(path: str | PathLike[str], labels: bool = False) -> dask.array.Ar
     ...     open_array(f"{folder}/x.kmc")[2:4, :2].compute().tolist()
     [[16, 17], [24, 25]]
     """
-    if not isinstance(path, (str, PathLike)):
-        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
+    check_path(path)
     dask_array, delayed = needed("dask.array", "dask"), needed("dask", "dask").delayed
     files, name = needed("fsspec", "dask").core.url_to_fs(os.fspath(path))
     with files.open(name, "rb") as file:

@@ -35,7 +35,7 @@ import numpy as np
 
 from .._ahead import work_ahead
 from .._extras import needed
-from .._files import naming
+from .._files import check_path, naming
 from .._format import codec
 from .._format.grid import Grid
 from .._format.indexed import Array
@@ -127,8 +127,7 @@ def save_array(
     >>> header.size, header.tiles, header.k
     ((400, 300), 6, 4)
     """
-    if not isinstance(path, (str, PathLike)):
-        raise TypeError(f"path must be a str or PathLike, not {type(path).__name__}")
+    check_path(path)
     asked = _asked(k, options)
     source = _as_dask(array)
     kind = kind_of(source.shape, source.dtype)
